@@ -1,0 +1,86 @@
+"""Build the optional CPU kernel, once per instruction set; the rest is in pyproject.toml.
+
+The kernel is a plain C library that ctypes loads. Where it cannot be built, the package installs
+without it and uses the torch version of the neuron.
+"""
+
+import os
+import platform
+import sys
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError
+
+ROOM = "src/spikedoor/snn/kernels"
+SOURCE = f"{ROOM}/neuron.c"
+
+# No -ffast-math: linking it sets flush-to-zero for the whole process.
+COMMON = [
+    "-O3",
+    "-g0",
+    "-fopenmp",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-std=gnu11",
+    "-Wno-psabi",
+]
+
+if platform.machine().lower() in {"x86_64", "amd64"}:
+    TARGETS = {
+        "base": ["-march=x86-64"],
+        "avx2": ["-march=x86-64-v3"],
+        "avx512": ["-march=x86-64-v4", "-mavx512bf16", "-mprefer-vector-width=512"],
+    }
+else:
+    TARGETS = {"base": []}
+
+
+class BuildKernels(build_ext):
+    """Build what can be built; say in one line what cannot."""
+
+    def run(self):
+        try:
+            super().run()
+        except (BaseError, CCompilerError) as error:
+            self.skip("the compiled CPU kernel", error)
+
+    def build_extension(self, ext):
+        # One source, several targets: in a shared folder the second would take the first's object.
+        shared = self.build_temp
+        self.build_temp = os.path.join(shared, ext.name.rpartition(".")[2])
+        try:
+            super().build_extension(ext)
+        except (BaseError, CCompilerError) as error:
+            self.skip(ext.name, error)
+        finally:
+            self.build_temp = shared
+
+    def get_ext_filename(self, fullname):
+        # Not a Python module, so no Python version in its name.
+        return os.path.join(*fullname.split(".")) + ".so"
+
+    def skip(self, what, error):
+        reason = str(error).replace("\n", " ")
+        print(f"spikedoor: cannot build {what}, going on without: {reason}", file=sys.stderr)
+
+
+def kernels():
+    if not os.path.exists(SOURCE):
+        print(f"spikedoor: no {SOURCE}, going on without", file=sys.stderr)
+        return []
+    return [
+        Extension(
+            f"spikedoor.snn.kernels._neuron_{target}",
+            sources=[SOURCE],
+            depends=["setup.py"],
+            extra_compile_args=COMMON + flags,
+            extra_link_args=["-fopenmp"],
+            optional=True,
+        )
+        for target, flags in TARGETS.items()
+    ]
+
+
+setup(ext_modules=kernels(), cmdclass={"build_ext": BuildKernels})

@@ -1,0 +1,77 @@
+"""An attack: a trigger, the labels wanted, and how much of the training data is poisoned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import Field, field_validator
+
+from spikedoor.attack.labels import AllToOne, LabelRule
+from spikedoor.attack.plan import Candidates, make_plan
+from spikedoor.attack.poisoned import ChallengeSet, PoisonedSet
+from spikedoor.attack.triggers.base import Trigger
+from spikedoor.attack.triggers.patch import Patch
+from spikedoor.component import Component
+
+if TYPE_CHECKING:
+    from spikedoor.data.base import SampleSet
+
+__all__ = ["Attack"]
+
+
+class Attack(Component):
+    """Poison a training set, and put the trigger to a test set.
+
+    Example:
+        >>> attack = Attack(trigger=Patch(size=3), target=0, rate=0.05)
+        >>> attack.target
+        AllToOne(label=0)
+
+    A trigger with random or learned parts needs the training set once; `prepare` gives the attack
+    that then does both::
+
+        attack = attack.prepare(train, seed)
+        poisoned, challenge = attack.poison(train, seed), attack.challenge(test)
+    """
+
+    trigger: Trigger = Patch()
+    """The mark put into a sample."""
+    target: LabelRule = AllToOne()
+    """Which label the attacker wants; a number means all-to-one."""
+    rate: float = Field(0.05, ge=0, le=1)
+    """Share of the whole training set that is poisoned."""
+    candidates: Candidates = "all"
+    """Draw from ``all`` samples, or from ``non-target`` ones, whose label would change."""
+
+    @field_validator("target", mode="before")
+    @classmethod
+    def _number_is_all_to_one(cls, value: Any) -> Any:
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return {"name": "all-to-one", "label": value} if is_number else value
+
+    def prepare(self, train: SampleSet, seed: int) -> Self:
+        """Return the attack with its trigger prepared; see `Trigger.prepare`."""
+        return self.model_copy(update={"trigger": self.trigger.prepare(train, seed)})
+
+    def poison(self, train: SampleSet, seed: int) -> PoisonedSet:
+        """Return the training set with ``floor(rate * N)`` samples poisoned.
+
+        Raises:
+            ConfigError: If trigger, target or rate does not fit the set.
+        """
+        classes = len(train.classes)
+        plan = make_plan(train.labels, self.rate, self.target, classes, seed, self.candidates)
+        return PoisonedSet(train, plan, self.trigger.prepare(train, seed))
+
+    def challenge(self, test: SampleSet, include_target: bool = False) -> ChallengeSet:
+        """Return the test set with the trigger on every sample that can show a success.
+
+        Raises:
+            ConfigError: If trigger or target does not fit the set.
+            DataError: If every sample is of its target class already.
+        """
+        return ChallengeSet(test, self.trigger, self.target, include_target)
+
+    def clean_twin(self) -> Self:
+        """Return the same attack at rate 0: the control that every claim is measured against."""
+        return self.model_copy(update={"rate": 0.0})

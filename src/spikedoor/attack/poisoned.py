@@ -1,0 +1,189 @@
+"""Poisoned views of a data set: nothing is copied, triggers go on as a batch is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikedoor.attack.labels import LabelRule, Labels
+from spikedoor.attack.plan import PoisonPlan
+from spikedoor.attack.triggers.base import Images, Mask, Shape, Trigger
+from spikedoor.data.base import SampleSet, checked_indices
+from spikedoor.errors import DataError
+
+__all__ = ["ChallengeSet", "PoisonedSet"]
+
+_Array = TypeVar("_Array", bound=np.ndarray)
+
+
+@dataclass(frozen=True, eq=False)
+class PoisonedSet:
+    """A training set in which some samples carry a trigger and the attacker's label.
+
+    Args:
+        base: The clean set; it is left as it is.
+        plan: Which samples, and their labels.
+        trigger: The prepared trigger.
+
+    Raises:
+        ConfigError: If the trigger does not fit the images.
+        DataError: If the plan is for another set.
+    """
+
+    base: SampleSet
+    plan: PoisonPlan
+    trigger: Trigger
+
+    def __post_init__(self) -> None:
+        classes = len(self.base.classes)
+        if self.plan.total != len(self.base):
+            raise DataError(
+                f"poison plan for {self.plan.total} samples, but '{self.base.name}' has "
+                f"{len(self.base)}"
+            )
+        if self.plan.count and self.plan.targets.max() >= classes:
+            raise DataError(
+                f"poison plan with label {self.plan.targets.max()}, but '{self.base.name}' has "
+                f"{classes} classes"
+            )
+        self.trigger.mask(self.base.shape)
+
+    @property
+    def name(self) -> str:
+        """Name of the clean set."""
+        return self.base.name
+
+    @property
+    def shape(self) -> Shape:
+        """Shape (C, H, W) of a sample."""
+        return self.base.shape
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.base.classes
+
+    @property
+    def clean(self) -> SampleSet:
+        """The set as it was before poisoning, with true labels."""
+        return self.base
+
+    @cached_property
+    def labels(self) -> Labels:
+        """True labels, and the attacker's for poisoned samples, int64 [N]."""
+        return _locked(self.plan.relabel(self.base.labels))
+
+    @cached_property
+    def poisoned(self) -> Mask:
+        """Which samples are poisoned, bool [N]."""
+        chosen = np.zeros(len(self.base), dtype=np.bool_)
+        chosen[self.plan.indices] = True
+        return _locked(chosen)
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+    def batch(self, indices: NDArray[np.integer]) -> Images:
+        """Return samples as uint8 [B, C, H, W], the poisoned ones with the trigger.
+
+        Raises:
+            DataError: If the indices are not whole numbers in 0 to N - 1.
+        """
+        chosen = checked_indices(self.name, indices, len(self))
+        images = self.base.batch(chosen)
+        marked = self.poisoned[chosen]
+        if marked.any():
+            images[marked] = self.trigger.apply(images[marked])
+        return images
+
+
+@dataclass(frozen=True, eq=False)
+class ChallengeSet:
+    """A test set in which every sample carries the trigger and keeps its true label.
+
+    Args:
+        base: The clean test set; it is left as it is.
+        trigger: The prepared trigger.
+        rule: Gives the targets.
+        include_target: Keep samples whose true class is their target. They cannot show an
+            attack's success, so they are left out unless a published count needs them.
+
+    Raises:
+        ConfigError: If the trigger or rule does not fit the set.
+        DataError: If no sample is left.
+    """
+
+    base: SampleSet
+    trigger: Trigger
+    rule: LabelRule
+    include_target: bool = False
+
+    def __post_init__(self) -> None:
+        self.trigger.mask(self.base.shape)
+        if not len(self.indices):
+            raise DataError(
+                f"no sample of '{self.base.name}' can be attacked: of {len(self.base)}, each has "
+                "its target as its true class"
+            )
+
+    @property
+    def name(self) -> str:
+        """Name of the clean set."""
+        return self.base.name
+
+    @property
+    def shape(self) -> Shape:
+        """Shape (C, H, W) of a sample."""
+        return self.base.shape
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.base.classes
+
+    @cached_property
+    def _all_targets(self) -> Labels:
+        return self.rule.targets(self.base.labels, len(self.base.classes))
+
+    @cached_property
+    def indices(self) -> Labels:
+        """Where each sample stands in the base set, int64 [M]."""
+        if self.include_target:
+            return _locked(np.arange(len(self.base)))
+        return _locked(np.flatnonzero(self._all_targets != self.base.labels))
+
+    @cached_property
+    def true_labels(self) -> Labels:
+        """True class of each sample, int64 [M]."""
+        return _locked(self.base.labels[self.indices])
+
+    @property
+    def labels(self) -> Labels:
+        """The true labels."""
+        return self.true_labels
+
+    @cached_property
+    def targets(self) -> Labels:
+        """Label the attacker wants for each sample, int64 [M]."""
+        return _locked(self._all_targets[self.indices])
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def batch(self, indices: NDArray[np.integer]) -> Images:
+        """Return samples with the trigger, uint8 [B, C, H, W].
+
+        Raises:
+            DataError: If the indices are not whole numbers in 0 to M - 1.
+        """
+        chosen = checked_indices(self.name, indices, len(self))
+        return self.trigger.apply(self.base.batch(self.indices[chosen]))
+
+
+def _locked(values: _Array) -> _Array:
+    values.setflags(write=False)
+    return values

@@ -1,0 +1,56 @@
+"""Where data files lie, and reading them whole within a limit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from spikedoor.errors import DataError
+
+__all__ = ["data_root", "locate", "read_limited", "sha256"]
+
+
+def data_root(root: Path | None = None) -> Path:
+    """Return the data folder: the one given, else ``$SPIKEDOOR_DATA``, else the user's cache."""
+    if root is None:
+        root = Path(os.environ.get("SPIKEDOOR_DATA") or "~/.cache/spikedoor/data")
+    return root.expanduser()
+
+
+def locate(root: Path, file: str) -> Path | None:
+    """Return the path of a file below the root, or None; ``x.gz`` may also lie unpacked as ``x``.
+
+    Args:
+        root: Data folder.
+        file: Path below it, with forward slashes.
+    """
+    candidates = (root / file, root / file.removesuffix(".gz"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def read_limited(path: Path, limit: int, name: str | None = None) -> bytes:
+    """Read a whole file, after a look at its size.
+
+    Args:
+        path: File to read.
+        limit: Largest size, in bytes.
+        name: What to call the file in a message; its own name where left out.
+
+    Raises:
+        DataError: If the file is larger than the limit or cannot be read.
+    """
+    name = path.name if name is None else name
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise DataError(f"{name}: expected at most {limit} bytes, found {size}")
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(f"{name}: expected a file that can be read: {reason}") from None
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 of some bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()

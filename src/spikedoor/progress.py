@@ -1,0 +1,66 @@
+"""Progress bars on a terminal, silence elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+__all__ = ["bar"]
+
+_display: ContextVar[Progress | None] = ContextVar("spikedoor_progress", default=None)
+
+
+@contextmanager
+def bar(title: str, total: int) -> Iterator[Callable[..., None]]:
+    """Show one bar while the block runs; call the yielded function to advance it.
+
+    Bars nest in one display on standard error, which vanishes at the end. Where standard error
+    is not a terminal nothing is shown.
+
+    Example:
+        >>> with bar("count", total=3) as advance:
+        ...     for _ in range(3):
+        ...         advance()
+    """
+    display = _display.get()
+    if display is None:
+        display = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        with display:
+            token = _display.set(display)
+            try:
+                with _task(display, title, total) as advance:
+                    yield advance
+            finally:
+                _display.reset(token)
+    else:
+        with _task(display, title, total) as advance:
+            yield advance
+
+
+@contextmanager
+def _task(display: Progress, title: str, total: int) -> Iterator[Callable[..., None]]:
+    task = display.add_task(title, total=total, note="")
+
+    def advance(count: int = 1, note: str | None = None) -> None:
+        display.advance(task, count)
+        if note is not None:
+            display.update(task, note=note)
+
+    try:
+        yield advance
+    finally:
+        display.remove_task(task)

@@ -1,0 +1,123 @@
+"""Name -> component: the members of each family, ours and those of third parties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from spikedoor.errors import ConfigError, hint
+
+if TYPE_CHECKING:
+    from spikedoor.component import Component
+
+__all__ = ["Card", "Family"]
+
+C = TypeVar("C", bound="type[Component]")
+
+
+@dataclass(frozen=True)
+class Card:
+    """Where a component comes from.
+
+    Args:
+        source: Authors and year, with the short title, or empty for our own.
+        link: Where to read it.
+    """
+
+    source: str = ""
+    link: str = ""
+
+
+class Family:
+    """The registered components of one kind.
+
+    Args:
+        kind: What a member is called in messages, e.g. ``"trigger"``.
+        home: Module whose import registers our own members.
+
+    Third parties join by the decorator, or by an entry point in the group ``spikedoor.<kind>``
+    that names a module or class to import.
+    """
+
+    def __init__(self, kind: str, home: str) -> None:
+        self.kind = kind
+        self.home = home
+        self._members: dict[str, type[Component]] = {}
+        self._complete = False
+
+    def register(self, name: str, source: str = "", link: str = "") -> Callable[[C], C]:
+        """Class decorator: enter a component under a name. Entering a name twice is an error."""
+
+        def enter(cls: C) -> C:
+            if name in self._members:
+                raise ConfigError(f"{self.kind} '{name}' is registered already")
+            cls.name = name
+            cls.card = Card(source, link)
+            self._members[name] = cls
+            return cls
+
+        return enter
+
+    def _complete_members(self) -> None:
+        if not self._complete:
+            self._complete = True
+            import_module(self.home)
+            for point in entry_points(group=f"spikedoor.{self.kind}"):
+                point.load()
+
+    def names(self) -> list[str]:
+        """Return the names of all members, sorted."""
+        self._complete_members()
+        return sorted(self._members)
+
+    def __getitem__(self, name: str) -> type[Component]:
+        self._complete_members()
+        if name not in self._members:
+            raise ConfigError(f"unknown {self.kind} '{name}'{hint(name, self._members)}")
+        return self._members[name]
+
+    def parse(self, value: Any) -> Component:
+        """Turn a member, a name, or a table with ``name`` and fields into a member.
+
+        Raises:
+            ConfigError: If the name is unknown or missing. Wrong fields raise pydantic's error,
+                which `component.explain` puts into words.
+        """
+        from spikedoor.component import Component
+
+        if isinstance(value, Component):
+            if getattr(value, "family", None) is not self:
+                raise ConfigError(f"expected a {self.kind}, got {value!r}")
+            return value
+        if isinstance(value, str):
+            value = {"name": value}
+        if not isinstance(value, dict):
+            raise ConfigError(f"expected a {self.kind} (a name or a table with 'name'), got {value!r}")
+        fields = dict(value)
+        name = fields.pop("name", None)
+        if not isinstance(name, str):
+            raise ConfigError(f"a {self.kind} needs a 'name'{hint('', self.names())}")
+        return self[name].model_validate(fields)
+
+
+def explainable(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
+    """Flatten a pydantic error, nested components included, into (location, message) pairs."""
+    lines: list[tuple[tuple[int | str, ...], str]] = []
+    for item in error.errors(include_url=False):
+        inner = item.get("ctx", {}).get("error")
+        if isinstance(inner, ValidationError):
+            lines += [((*item["loc"], *loc), text) for loc, text in explainable(inner)]
+            continue
+        if item["type"] == "extra_forbidden":
+            text = "unknown key"
+        elif isinstance(inner, Exception):
+            text = str(inner)
+        else:
+            text = f"{item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}"
+        lines.append((item["loc"], text))
+    return lines

@@ -1,0 +1,5 @@
+"""Spiking neurons and networks, and the kernels that make them fast on a CPU."""
+
+from spikedoor.snn.allocator import keep_memory
+
+keep_memory()

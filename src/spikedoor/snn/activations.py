@@ -1,0 +1,104 @@
+"""What stands in the activation slot of a network: a rectifier (ANN) or spiking neurons (SNN)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from spikedoor.snn.dynamics import Dynamics
+from spikedoor.snn.kernels import Pool, fire, pool_frames
+from spikedoor.snn.norm import BatchNorm
+from spikedoor.snn.signal import Signal
+from spikedoor.snn.surrogate import Surrogate
+
+__all__ = ["Activation", "Rectifier", "Spiking"]
+
+
+class Activation(nn.Module):
+    """Interface of the slot: norm, nonlinearity and pooling of a current, in one call."""
+
+    def forward(
+        self, current: Signal, norm: BatchNorm | None = None, pool: Pool | None = None
+    ) -> Signal:
+        raise TypeError("use Rectifier or Spiking")
+
+
+@final
+class Rectifier(Activation):
+    """ReLU, the activation of the ANN."""
+
+    def forward(
+        self, current: Signal, norm: BatchNorm | None = None, pool: Pool | None = None
+    ) -> Signal:
+        def act(x: Tensor) -> Tensor:
+            return pool_frames(F.relu(norm(x) if norm is not None else x), pool)
+
+        return current.map(act)
+
+
+@final
+class Spiking(Activation):
+    """A layer of spiking neurons.
+
+    Threshold, amplitude and initial membrane are buffers, so that they travel with the weights.
+
+    Args:
+        dynamics: The neuron; its threshold, amplitude and initial membrane are the start values.
+        learn_leak: Learn the share of membrane kept, through ``sigmoid(leak)`` (PLIF).
+        decay_input: With ``learn_leak``: whether the input is weighted by ``1 / tau`` too.
+    """
+
+    threshold: Tensor
+    amplitude: Tensor
+    initial: Tensor
+
+    def __init__(
+        self, dynamics: Dynamics, learn_leak: bool = False, decay_input: bool = True
+    ) -> None:
+        super().__init__()
+        self._base = dynamics
+        self.decay_input = decay_input
+        self.register_buffer("threshold", torch.tensor(dynamics.threshold))
+        self.register_buffer("amplitude", torch.tensor(dynamics.amplitude))
+        self.register_buffer("initial", torch.as_tensor(dynamics.initial, dtype=torch.float32))
+        self.leak: nn.Parameter | None = None
+        if learn_leak:
+            share = 1 - float(dynamics.keep)
+            self.leak = nn.Parameter(torch.tensor(math.log(share / (1 - share))))
+
+    @property
+    def surrogate(self) -> Surrogate:
+        return self._base.surrogate
+
+    def dynamics(self) -> Dynamics:
+        """Return the numbers in force now."""
+        keep: float | Tensor = self._base.keep
+        gain: float | Tensor = self._base.gain
+        if self.leak is not None:
+            share = torch.sigmoid(self.leak)
+            keep, gain = 1 - share, share if self.decay_input else 1.0
+        fields: dict[str, Any] = {name: getattr(self._base, name) for name in _UNCHANGED}
+        return Dynamics(
+            keep=keep,
+            gain=gain,
+            threshold=float(self.threshold),
+            amplitude=float(self.amplitude),
+            initial=self.initial if self.initial.dim() else float(self.initial),
+            **fields,
+        )
+
+    def forward(
+        self, current: Signal, norm: BatchNorm | None = None, pool: Pool | None = None
+    ) -> Signal:
+        out = fire(current.data, current.steps, current.batch, self.dynamics(), norm, pool)
+        return current._replace(data=out)
+
+    def extra_repr(self) -> str:
+        return f"threshold={float(self.threshold):.4g}, soft={self._base.soft}"
+
+
+_UNCHANGED = ("soft", "v_reset", "detach_reset", "surrogate")

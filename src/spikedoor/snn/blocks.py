@@ -1,0 +1,119 @@
+"""The few blocks every network is made of, with the activation left open.
+
+Layers are made without values; `Architecture.build` draws them from the run's generator.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
+
+from spikedoor.snn.activations import Activation
+from spikedoor.snn.kernels import Pool
+from spikedoor.snn.norm import BatchNorm
+from spikedoor.snn.signal import Signal
+
+__all__ = ["Flatten", "Head", "Residual", "Synapse", "Unit"]
+
+
+@final
+class Synapse(nn.Module):
+    """A convolution or linear layer with its batch norm."""
+
+    def __init__(self, layer: nn.Conv2d | nn.Linear, norm: BatchNorm | None) -> None:
+        super().__init__()
+        self.layer = layer
+        self.norm = norm
+
+    @classmethod
+    def conv(cls, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> Synapse:
+        """Make a convolution (padded to keep the size, no bias) with batch norm."""
+        layer = skip_init(nn.Conv2d, inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        return cls(layer, BatchNorm(outputs))
+
+    @classmethod
+    def linear(cls, inputs: int, outputs: int) -> Synapse:
+        """Make a linear layer with bias and no norm."""
+        return cls(skip_init(nn.Linear, inputs, outputs), None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer(x)
+        return x if self.norm is None else self.norm(x)
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Merge the norm's inference form into the layer: ``W' = a W``, ``b' = a b + shift``."""
+        if self.norm is None:
+            return
+        scale, shift = self.norm.scale_and_shift()
+        self.layer.weight.mul_(scale.view(-1, *[1] * (self.layer.weight.dim() - 1)))
+        bias = shift if self.layer.bias is None else self.layer.bias * scale + shift
+        self.layer.bias = nn.Parameter(bias)
+        self.norm = None
+
+
+@final
+class Unit(nn.Module):
+    """Synapse, activation, and 2x2 pooling if any."""
+
+    def __init__(self, synapse: Synapse, activation: Activation, pool: Pool | None = None) -> None:
+        super().__init__()
+        self.synapse, self.activation, self.pool = synapse, activation, pool
+
+    def forward(self, signal: Signal) -> Signal:
+        current = signal.map(self.synapse.layer)
+        return self.activation(current, self.synapse.norm, self.pool)
+
+
+@final
+class Residual(nn.Module):
+    """Basic residual block: two synapses and a shortcut, added before the last activation."""
+
+    def __init__(
+        self, first: Unit, second: Synapse, shortcut: Synapse | None, activation: Activation
+    ) -> None:
+        super().__init__()
+        self.first, self.second, self.shortcut = first, second, shortcut
+        self.activation = activation
+
+    def forward(self, signal: Signal) -> Signal:
+        through = self.first(signal).map(self.second)
+        around = signal if self.shortcut is None else signal.map(self.shortcut)
+        return self.activation(through._replace(data=through.data + around.data))
+
+
+@final
+class Flatten(nn.Module):
+    """Average maps to ``side`` x ``side`` pixels, where a side is given, and flatten."""
+
+    def __init__(self, side: int | None = None) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, signal: Signal) -> Signal:
+        def flat(x: Tensor) -> Tensor:
+            if self.side is not None and x.shape[2:] != (self.side, self.side):
+                x = x.mean((2, 3)) if self.side == 1 else F.adaptive_avg_pool2d(x, self.side)
+            return x.flatten(1)
+
+        return signal.map(flat)
+
+
+@final
+class Head(nn.Module):
+    """The last linear layer, always in full precision; its outputs go to the readout."""
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.layer = skip_init(nn.Linear, inputs, classes)
+
+    def forward(self, signal: Signal) -> Signal:
+        def scores(x: Tensor) -> Tensor:
+            with torch.autocast(x.device.type, enabled=False):
+                return self.layer(x.to(self.layer.weight.dtype))
+
+        return signal.map(scores)

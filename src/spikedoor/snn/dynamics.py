@@ -1,0 +1,87 @@
+"""What a neuron does in one time step, as plain numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spikedoor.snn.surrogate import ATan, Surrogate
+
+__all__ = ["Dynamics", "step"]
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """The numbers of a neuron: ``v -> h`` (charge) ``-> s`` (fire) ``-> v`` (reset).
+
+    With input ``x[t]`` and membrane ``v[t]``::
+
+        h[t] = keep * v[t-1] + gain * x[t] + (1 - keep) * v_reset
+        s[t] = 1 if h[t] >= threshold else 0
+        v[t] = h[t] (1 - s[t]) + v_reset s[t]   (hard reset)
+        v[t] = h[t] - threshold s[t]            (soft reset)
+
+    and ``amplitude * s[t]`` is sent on. IF: keep = gain = 1. LIF: keep = 1 - 1/tau, and gain =
+    1/tau if the input decays too, else 1.
+
+    Args:
+        keep: Share of the membrane kept in a step; a 0-dim tensor where it is learned (PLIF).
+        gain: Weight of the input; likewise.
+        threshold: Membrane at which the neuron fires, above 0.
+        amplitude: Height of a spike sent on; converted neurons send their threshold.
+        soft: Subtract the threshold at a spike instead of setting ``v_reset``.
+        v_reset: Resting potential, and where a hard reset ends.
+        initial: Membrane before the first step: a number, or a tensor that broadcasts to a sample.
+        detach_reset: Keep gradients out of the reset.
+        surrogate: Derivative of the step, in ``(h - threshold) / threshold``.
+    """
+
+    keep: float | Tensor = 1.0
+    gain: float | Tensor = 1.0
+    threshold: float = 1.0
+    amplitude: float = 1.0
+    soft: bool = False
+    v_reset: float = 0.0
+    initial: float | Tensor = 0.0
+    detach_reset: bool = True
+    surrogate: Surrogate = ATan()
+
+    @property
+    def learned(self) -> bool:
+        """Whether gradients must reach ``keep`` and ``gain``."""
+        return any(isinstance(a, Tensor) and a.requires_grad for a in (self.keep, self.gain))
+
+
+class _Spike(torch.autograd.Function):
+    """Step function with a surrogate derivative."""
+
+    @staticmethod
+    def forward(ctx, z: Tensor, surrogate: Surrogate) -> Tensor:
+        ctx.save_for_backward(z)
+        ctx.surrogate = surrogate
+        return (z >= 0).to(z.dtype)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        (z,) = ctx.saved_tensors
+        return grad * ctx.surrogate.derivative(z), None
+
+
+def step(v: Tensor | float, x: Tensor, d: Dynamics) -> tuple[Tensor, Tensor, Tensor]:
+    """Do one step: this is the definition of the neuron, written to be read.
+
+    Args:
+        v: Membrane after the last step.
+        x: Input current.
+        d: The neuron.
+
+    Returns:
+        Spike (0 or 1), membrane before the reset ``h``, membrane after it ``v``; all like ``x``.
+    """
+    h = d.keep * v + d.gain * x + (1 - d.keep) * d.v_reset
+    s = _Spike.apply((h - d.threshold) / d.threshold, d.surrogate)
+    r = s.detach() if d.detach_reset else s
+    v = h - d.threshold * r if d.soft else h * (1 - r) + d.v_reset * r
+    return s, h, v

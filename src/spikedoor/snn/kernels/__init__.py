@@ -1,0 +1,87 @@
+"""The spiking layer as one pure function, on three back ends that agree.
+
+``eager`` defines it, ``torch`` runs on any device without a compiler, ``compiled`` fuses norm,
+neuron and pooling on CPU. The fastest that can do the job is taken; `use` forces one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from spikedoor.errors import ConfigError
+from spikedoor.snn.dynamics import Dynamics
+from spikedoor.snn.kernels import compiled, eager, torchop
+from spikedoor.snn.norm import BatchNorm
+
+__all__ = ["Backend", "Pool", "backend_for", "fire", "pool_frames", "use"]
+
+Backend = Literal["auto", "eager", "torch", "compiled"]
+Pool = Literal["max", "avg"]
+
+_choice: ContextVar[Backend] = ContextVar("spikedoor_backend", default="auto")
+
+
+@contextmanager
+def use(backend: Backend) -> Iterator[None]:
+    """Force a back end for the block; ``compiled`` still leaves to ``torch`` what it cannot do.
+
+    Raises:
+        ConfigError: If the compiled kernel is asked for but was not built.
+    """
+    if backend == "compiled" and not compiled.available():
+        raise ConfigError("the compiled kernel was not built here; reinstall with a C compiler at hand")
+    token = _choice.set(backend)
+    try:
+        yield
+    finally:
+        _choice.reset(token)
+
+
+def backend_for(x: Tensor, d: Dynamics) -> Backend:
+    """Name the back end that `fire` takes for this input."""
+    choice = _choice.get()
+    if choice in ("auto", "compiled"):
+        return "compiled" if compiled.supports(x, d) else "torch"
+    return choice
+
+
+def fire(
+    x: Tensor,
+    steps: int,
+    batch: int,
+    d: Dynamics,
+    norm: BatchNorm | None = None,
+    pool: Pool | None = None,
+) -> Tensor:
+    """Return ``pool(spikes(norm(x)))``.
+
+    Shapes:
+        x: (steps * batch, C, H, W) or (steps * batch, F), time outermost; an input that is
+            constant over time comes once, (batch, ...).
+
+    Returns:
+        (steps * batch, ...), spikes of height ``d.amplitude``, in the type of x; the membrane is
+        kept in at least single precision.
+    """
+    backend = backend_for(x, d)
+    if backend == "compiled":
+        return compiled.fire(x, steps, batch, d, norm, pool)
+    if norm is not None:
+        x = norm(x)
+    neuron = eager.fire if backend == "eager" else torchop.fire
+    spikes = neuron(x.unflatten(0, (-1, batch)), steps, d)
+    return pool_frames(spikes.flatten(0, 1), pool)
+
+
+def pool_frames(x: Tensor, pool: Pool | None) -> Tensor:
+    """Pool windows of 2x2; a row or column left over is cut off."""
+    if pool is None:
+        return x
+    return F.max_pool2d(x, 2) if pool == "max" else F.avg_pool2d(x, 2)

@@ -1,0 +1,240 @@
+"""Back end "compiled": norm, neuron and pooling fused in C; CPU, single precision or bfloat16.
+
+See neuron.c. Where the library was not built, `available` is False and "torch" takes over.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spikedoor.snn.dynamics import Dynamics
+
+__all__ = ["available", "fire", "instruction_set", "supports"]
+
+_VERSION = 1
+_POOLS = {None: 0, "max": 1, "avg": 2}
+_DTYPES = {torch.float32: 0, torch.bfloat16: 1}
+
+
+class _Problem(ctypes.Structure):
+    _fields_ = (
+        [(name, ctypes.c_int64) for name in "STNHWC"]
+        + [
+            (name, ctypes.c_int32)
+            for name in "dtype pool surrogate soft detach learn threads affine".split()
+        ]
+        + [
+            (name, ctypes.c_float)
+            for name in "keep gain rest threshold amplitude v_reset initial sharpness".split()
+        ]
+    )
+
+
+def instruction_set() -> str:
+    """Return the widest of our builds that this processor can run."""
+    capability = torch.backends.cpu.get_cpu_capability().upper()
+    if capability.startswith("AVX512"):
+        return "avx512"
+    return "avx2" if capability.startswith("AVX2") else "base"
+
+
+@cache
+def _library() -> ctypes.CDLL | None:
+    order = ["avx512", "avx2", "base"]
+    for name in order[order.index(instruction_set()) :]:
+        for path in sorted(Path(__file__).parent.glob(f"_neuron_{name}*.so")):
+            try:
+                library = ctypes.CDLL(str(path))
+                if library.spd_version() == _VERSION:
+                    return library
+            except (OSError, AttributeError):
+                continue
+    return None
+
+
+def available() -> bool:
+    """Whether the compiled kernel was built and can be loaded."""
+    return _library() is not None
+
+
+def supports(x: Tensor, d: Dynamics) -> bool:
+    """Whether this input and neuron can take the compiled road."""
+    return x.device.type == "cpu" and x.dtype in _DTYPES and available()
+
+
+def fire(x: Tensor, steps: int, batch: int, d: Dynamics, norm: Any = None, pool: str | None = None) -> Tensor:
+    """Return ``pool(spikes(norm(x)))``.
+
+    Shapes:
+        x: (steps * batch, C, H, W) or (steps * batch, F); constant input: (batch, ...).
+
+    Returns:
+        (steps * batch, C, H // 2, W // 2) with a pool, else like x for all steps; the type of x.
+    """
+    weight = norm.weight if norm is not None else None
+    bias = norm.bias if norm is not None else None
+    return _Fire.apply(x, weight, bias, d.keep, d.gain, steps, batch, d, norm, pool)
+
+
+def _pointer(tensor: Tensor | None) -> ctypes.c_void_p | None:
+    return None if tensor is None else ctypes.c_void_p(tensor.data_ptr())
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x.contiguous()
+
+
+def _problem(x: Tensor, steps: int, batch: int, d: Dynamics, pool: str | None) -> _Problem:
+    channels = x.shape[1]
+    height, width = (x.shape[2], x.shape[3]) if x.dim() == 4 else (1, 1)
+    keep, gain = float(d.keep), float(d.gain)
+    return _Problem(
+        S=x.shape[0] // batch,
+        T=steps,
+        N=batch,
+        H=height,
+        W=width,
+        C=channels,
+        dtype=_DTYPES[x.dtype],
+        pool=_POOLS[pool],
+        surrogate=d.surrogate.code,
+        soft=d.soft,
+        detach=d.detach_reset,
+        learn=d.learned,
+        threads=torch.get_num_threads(),
+        keep=keep,
+        gain=gain,
+        rest=(1 - keep) * d.v_reset,
+        threshold=d.threshold,
+        amplitude=d.amplitude,
+        v_reset=d.v_reset,
+        initial=0.0 if isinstance(d.initial, Tensor) else d.initial,
+        sharpness=d.surrogate.sharpness,
+    )
+
+
+def _initial(x: Tensor, d: Dynamics) -> Tensor | None:
+    """Return the membrane before the first step per neuron, in the order H, W, C; or None."""
+    if not isinstance(d.initial, Tensor):
+        return None
+    full = d.initial.detach().to(torch.float32).expand(x.shape[1:])
+    return full.permute(1, 2, 0).contiguous() if full.dim() == 3 else full.contiguous()
+
+
+class _Fire(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        keep: Any,
+        gain: Any,
+        steps: int,
+        batch: int,
+        d: Dynamics,
+        norm: Any,
+        pool: str | None,
+    ) -> Tensor:
+        library = _library()
+        assert library is not None
+        x = _channels_last(x)
+        problem = _problem(x, steps, batch, d, pool)
+        scale = shift = mean = inverse = None
+        if norm is not None:
+            mean, inverse = _statistics(library, problem, x, norm)
+            scale = inverse if weight is None else weight.float() * inverse
+            shift = -mean * scale if bias is None else bias.float() - mean * scale
+            scale, shift = scale.contiguous(), shift.contiguous()
+        initial = _initial(x, d)
+        shape: tuple[int, ...] = (steps * batch, *x.shape[1:])
+        if pool is not None:
+            shape = (*shape[:2], x.shape[2] // 2, x.shape[3] // 2)
+        layout = torch.channels_last if x.dim() == 4 else torch.contiguous_format
+        out = torch.empty(shape, dtype=x.dtype, memory_format=layout)
+        library.spd_forward(
+            ctypes.byref(problem), _pointer(x), _pointer(scale), _pointer(shift), _pointer(initial), _pointer(out)
+        )
+        ctx.save_for_backward(x, scale, shift, mean, inverse, initial)
+        ctx.problem = problem
+        ctx.batch_statistics = norm is not None and norm.training
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
+        library = _library()
+        assert library is not None
+        x, scale, shift, mean, inverse, initial = ctx.saved_tensors
+        problem = ctx.problem
+        out_grad = _channels_last(grads[0].to(x.dtype))
+        grad = torch.empty_like(x)
+        channels = problem.C
+        sums = torch.empty(2 * channels + 2, dtype=torch.float64)
+        failed = library.spd_backward(
+            ctypes.byref(problem),
+            _pointer(x),
+            _pointer(scale),
+            _pointer(shift),
+            _pointer(mean),
+            _pointer(initial),
+            _pointer(out_grad),
+            _pointer(grad),
+            _pointer(sums),
+        )
+        if failed:
+            raise MemoryError("no memory for the backward pass of a spiking layer")
+        weight_grad = bias_grad = None
+        if scale is not None:
+            bias_grad = sums[:channels].float()
+            weight_grad = sums[channels : 2 * channels].float() * inverse
+            _through_norm(library, problem, x, grad, scale, mean, inverse, sums, ctx.batch_statistics)
+        need = ctx.needs_input_grad
+        return (
+            grad,
+            weight_grad if need[1] else None,
+            bias_grad if need[2] else None,
+            sums[-2].float() if need[3] else None,
+            sums[-1].float() if need[4] else None,
+            *([None] * 5),
+        )
+
+
+def _statistics(
+    library: ctypes.CDLL, problem: _Problem, x: Tensor, norm: Any
+) -> tuple[Tensor, Tensor]:
+    """Return mean and 1/std per channel: of this batch when training, else the running ones."""
+    if not norm.training:
+        return norm.running_mean.float(), torch.rsqrt(norm.running_var.float() + norm.eps)
+    moments = torch.empty(2, problem.C, dtype=torch.float64)
+    library.spd_moments(ctypes.byref(problem), _pointer(x), _pointer(moments[0]), _pointer(moments[1]))
+    norm.track(moments[0], moments[1], x.numel() // problem.C)
+    return moments[0].float(), torch.rsqrt(moments[1] + norm.eps).float()
+
+
+def _through_norm(
+    library: ctypes.CDLL,
+    problem: _Problem,
+    x: Tensor,
+    grad: Tensor,
+    scale: Tensor,
+    mean: Tensor,
+    inverse: Tensor,
+    sums: Tensor,
+    batch_statistics: bool,
+) -> None:
+    """Carry the gradient through the norm, in place: g <- scale (g - mean(g) - xhat mean(g xhat))."""
+    a, b, d = scale, None, None
+    if batch_statistics:
+        count = x.numel() // problem.C
+        wide, inv = scale.double(), inverse.double()
+        first = sums[: problem.C] / count
+        second = sums[problem.C : 2 * problem.C] * inv * inv / count
+        b = (-wide * second).float()
+        d = (wide * (second * mean.double() - first)).float()
+    library.spd_affine(ctypes.byref(problem), _pointer(x), _pointer(grad), _pointer(a), _pointer(b), _pointer(d))

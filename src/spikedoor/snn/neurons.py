@@ -1,0 +1,92 @@
+"""The neuron models by name: IF, LIF, PLIF."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Literal, final
+
+from pydantic import Field
+
+from spikedoor.component import Component
+from spikedoor.registry import Family
+from spikedoor.snn.activations import Spiking
+from spikedoor.snn.dynamics import Dynamics
+from spikedoor.snn.surrogate import ATan, Surrogate
+
+__all__ = ["IF", "LIF", "NEURONS", "PLIF", "Neuron"]
+
+NEURONS = Family("neuron", home="spikedoor.snn.neurons")
+
+
+class Neuron(Component):
+    """A neuron model; `build` makes a layer of it. See `Dynamics` for the equations."""
+
+    family = NEURONS
+
+    threshold: float = Field(1.0, gt=0)
+    """Membrane at which the neuron fires."""
+    reset: Literal["hard", "soft"] = "hard"
+    """At a spike: set the membrane to v_reset, or subtract the threshold."""
+    v_reset: float = 0.0
+    """Resting potential; must lie below the threshold."""
+    detach_reset: bool = True
+    """Keep gradients out of the reset."""
+    surrogate: Surrogate = ATan()
+    """Derivative that stands in for the spike's."""
+
+    @abstractmethod
+    def build(self) -> Spiking:
+        """Make a layer of this neuron."""
+
+    def _dynamics(self, keep: float, gain: float) -> Dynamics:
+        return Dynamics(
+            keep=keep,
+            gain=gain,
+            threshold=self.threshold,
+            soft=self.reset == "soft",
+            v_reset=self.v_reset,
+            initial=self.v_reset,
+            detach_reset=self.detach_reset,
+            surrogate=self.surrogate,
+        )
+
+
+@final
+@NEURONS.register("if", "Cao et al. 2015", "https://doi.org/10.1007/s11263-014-0788-3")
+class IF(Neuron):
+    """Integrate and fire, without leak: ``h = v + x``."""
+
+    def build(self) -> Spiking:
+        return Spiking(self._dynamics(1.0, 1.0))
+
+
+@final
+@NEURONS.register("lif", "Gerstner and Kistler 2002", "https://doi.org/10.1017/CBO9780511815706")
+class LIF(Neuron):
+    """Leaky integrate and fire: ``h = v + (x - (v - v_reset)) / tau``.
+
+    With ``decay_input=False`` the input is not divided: ``h = v - (v - v_reset) / tau + x``.
+    """
+
+    tau: float = Field(2.0, gt=1)
+    """Membrane time constant in steps."""
+    decay_input: bool = True
+    """Whether the input is divided by tau as well."""
+
+    def build(self) -> Spiking:
+        return Spiking(self._dynamics(1 - 1 / self.tau, 1 / self.tau if self.decay_input else 1.0))
+
+
+@final
+@NEURONS.register("plif", "Fang et al. 2021, PLIF", "https://arxiv.org/abs/2007.05785")
+class PLIF(Neuron):
+    """LIF whose time constant is learned, one for each layer: ``1 / tau = sigmoid(leak)``."""
+
+    tau: float = Field(2.0, gt=1)
+    """Time constant in steps to start from."""
+    decay_input: bool = True
+    """Whether the input is divided by tau as well."""
+
+    def build(self) -> Spiking:
+        gain = 1 / self.tau if self.decay_input else 1.0
+        return Spiking(self._dynamics(1 - 1 / self.tau, gain), True, self.decay_input)

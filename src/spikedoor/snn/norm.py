@@ -1,0 +1,62 @@
+"""Batch normalisation over all steps and samples together, for maps and for vectors."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["BatchNorm"]
+
+
+class BatchNorm(nn.Module):
+    """Batch norm whose statistics run over steps, samples and pixels of each channel.
+
+    A signal that is constant over time is normalised once, on its samples.
+
+    Shapes:
+        (frames, C, H, W) or (frames, C), in and out.
+
+    Args:
+        channels: Number of channels.
+        eps: Added to the variance.
+        momentum: Weight of the newest batch in the running statistics.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.eps, self.momentum = eps, momentum
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum,
+            self.eps,
+        )
+
+    @torch.no_grad()
+    def track(self, mean: Tensor, var: Tensor, count: int) -> None:
+        """Move the running statistics towards those of a batch of ``count`` values a channel."""
+        unbiased = var * (count / max(count - 1, 1))
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
+        self.running_var.lerp_(unbiased.to(self.running_var.dtype), self.momentum)
+
+    def scale_and_shift(self) -> tuple[Tensor, Tensor]:
+        """Return the ``a, b`` of the inference form ``a * x + b``."""
+        scale = self.weight / torch.sqrt(self.running_var + self.eps)
+        return scale, self.bias - self.running_mean * scale
+
+    def extra_repr(self) -> str:
+        return str(self.weight.shape[0])

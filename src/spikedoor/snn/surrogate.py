@@ -1,0 +1,109 @@
+"""What stands in for the derivative of a spike when gradients flow back."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import ClassVar, final
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from spikedoor.component import Component
+from spikedoor.registry import Family
+
+__all__ = ["SURROGATES", "ATan", "Rectangle", "Sigmoid", "Surrogate", "Triangle"]
+
+SURROGATES = Family("surrogate", home="spikedoor.snn.surrogate")
+
+
+class Surrogate(Component):
+    """A stand-in for the derivative of the step function at ``z = (h - threshold) / threshold``.
+
+    Deviations:
+        ``z`` is the distance to the threshold in units of the threshold (as in DIET-SNN), so that
+        a converted network, whose thresholds span orders of magnitude, can be trained on. Other
+        toolkits take ``h - threshold``; at threshold 1 the two are the same.
+    """
+
+    family = SURROGATES
+    code: ClassVar[int]
+
+    @abstractmethod
+    def derivative(self, z: Tensor) -> Tensor:
+        """Return the derivative at each ``z``, same shape."""
+
+    @property
+    @abstractmethod
+    def sharpness(self) -> float:
+        """The one parameter, as the compiled kernel takes it."""
+
+
+@final
+@SURROGATES.register("atan", "Fang et al. 2021, PLIF", "https://arxiv.org/abs/2007.05785")
+class ATan(Surrogate):
+    """Arc tangent: ``(alpha / 2) / (1 + (pi * alpha * z / 2) ** 2)``."""
+
+    code = 0
+    alpha: float = Field(2.0, gt=0)
+    """Slope; the derivative at the threshold is ``alpha / 2``."""
+
+    @property
+    def sharpness(self) -> float:
+        return self.alpha
+
+    def derivative(self, z: Tensor) -> Tensor:
+        return (self.alpha / 2) / (1 + (math.pi / 2 * self.alpha * z) ** 2)
+
+
+@final
+@SURROGATES.register("triangle", "Esser et al. 2016", "https://arxiv.org/abs/1603.08270")
+class Triangle(Surrogate):
+    """Triangle of area one: ``max(0, gamma - |z|) / gamma ** 2``."""
+
+    code = 1
+    gamma: float = Field(1.0, gt=0)
+    """Half the width of the base."""
+
+    @property
+    def sharpness(self) -> float:
+        return self.gamma
+
+    def derivative(self, z: Tensor) -> Tensor:
+        return (self.gamma - z.abs()).clamp(min=0) / self.gamma**2
+
+
+@final
+@SURROGATES.register("rectangle", "Wu et al. 2018, STBP", "https://arxiv.org/abs/1706.02609")
+class Rectangle(Surrogate):
+    """Rectangle of area one: ``1 / width`` where ``|z| < width / 2``, else 0."""
+
+    code = 2
+    width: float = Field(1.0, gt=0)
+    """Width of the window around the threshold."""
+
+    @property
+    def sharpness(self) -> float:
+        return self.width
+
+    def derivative(self, z: Tensor) -> Tensor:
+        return (z.abs() < self.width / 2).to(z.dtype) / self.width
+
+
+@final
+@SURROGATES.register("sigmoid", "Zenke and Ganguli 2018", "https://arxiv.org/abs/1705.11146")
+class Sigmoid(Surrogate):
+    """Derivative of a sigmoid: ``alpha * s * (1 - s)`` with ``s = sigmoid(alpha * z)``."""
+
+    code = 3
+    alpha: float = Field(4.0, gt=0)
+    """Slope; the derivative at the threshold is ``alpha / 4``."""
+
+    @property
+    def sharpness(self) -> float:
+        return self.alpha
+
+    def derivative(self, z: Tensor) -> Tensor:
+        s = torch.sigmoid(self.alpha * z)
+        return self.alpha * s * (1 - s)

@@ -1,0 +1,265 @@
+"""The plan: exact, unique, nested, and refused when changed."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spikedoor.attack.labels import LABELS, AllToOne, LabelRule
+from spikedoor.attack.plan import PoisonPlan, make_plan, poison_count
+from spikedoor.errors import ConfigError, DataError, MissingDataError, OutputError
+
+CLASSES = 5
+labels_of_any_size = st.lists(st.integers(0, CLASSES - 1), max_size=60).map(
+    lambda labels: np.array(labels, dtype=np.int64)
+)
+hundredths = st.integers(0, 100)
+seeds = st.integers(0, 2**32)
+
+
+def balanced(count: int = 100) -> np.ndarray:
+    return np.arange(count, dtype=np.int64) % CLASSES
+
+
+@given(labels_of_any_size, hundredths, seeds, st.integers(0, CLASSES - 1))
+def test_exact_count_of_unique_indices_in_range(labels, percent, seed, target):
+    plan = make_plan(labels, percent / 100, AllToOne(label=target), CLASSES, seed)
+    assert plan.count == percent * len(labels) // 100
+    assert len(set(plan.indices.tolist())) == plan.count
+    assert plan.indices.tolist() == sorted(plan.indices.tolist())
+    assert all(0 <= index < len(labels) for index in plan.indices)
+    assert plan.targets.tolist() == [target] * plan.count
+    assert plan.total == len(labels)
+
+
+@given(labels_of_any_size, hundredths, hundredths, seeds, st.sampled_from(["all", "non-target"]))
+def test_a_smaller_rate_is_a_subset_of_a_larger(labels, one, other, seed, candidates):
+    if candidates == "non-target":
+        candidate_share = (labels != 0).mean() if len(labels) else 1
+        one, other = int(one * candidate_share), int(other * candidate_share)
+    small, large = (
+        make_plan(labels, percent / 100, AllToOne(), CLASSES, seed, candidates)
+        for percent in sorted((one, other))
+    )
+    assert set(small.indices.tolist()) <= set(large.indices.tolist())
+
+
+@given(labels_of_any_size, hundredths, seeds)
+def test_survives_its_own_json(labels, percent, seed):
+    plan = make_plan(labels, percent / 100, AllToOne(label=2), CLASSES, seed)
+    text = json.dumps(plan.to_json())
+    again = PoisonPlan.from_json(json.loads(text))
+    assert json.dumps(again.to_json()) == text
+    assert again.indices.dtype == again.targets.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("rate", "total", "count"),
+    [(0.29, 100, 29), (0.57, 100, 57), (0.07, 100, 7), (0.1, 9, 0), (0.999, 10, 9), (1.0, 7, 7)],
+)
+def test_count_is_the_floor_of_the_decimal_product(rate, total, count):
+    assert poison_count(rate, total) == count
+
+
+def test_depends_on_the_seed_and_on_nothing_global():
+    np.random.seed(1)  # noqa: NPY002
+    one = make_plan(balanced(), 0.3, AllToOne(), CLASSES, seed=4)
+    np.random.seed(2)  # noqa: NPY002
+    same = make_plan(balanced(), 0.3, AllToOne(), CLASSES, seed=4)
+    other = make_plan(balanced(), 0.3, AllToOne(), CLASSES, seed=5)
+    assert one.to_json() == same.to_json()
+    assert one.indices.tolist() != other.indices.tolist()
+
+
+def test_every_sample_is_drawn_about_equally_often():
+    drawn = np.zeros(20)
+    for seed in range(600):
+        drawn[make_plan(balanced(20), 0.25, AllToOne(), CLASSES, seed).indices] += 1
+    # Binomial(600, 1/4): mean 150, standard deviation 10.6; five of them, over 20 samples.
+    assert abs(drawn - 150).max() < 53
+    assert drawn.sum() == 600 * 5
+
+
+def test_candidates_decide_whether_target_samples_are_drawn():
+    labels = balanced()
+    among_all = make_plan(labels, 0.8, AllToOne(label=1), CLASSES, seed=0)
+    assert (labels[among_all.indices] == 1).any()
+    others = make_plan(labels, 0.8, AllToOne(label=1), CLASSES, seed=0, candidates="non-target")
+    assert others.indices.tolist() == np.flatnonzero(labels != 1).tolist()
+
+
+def test_more_than_the_candidates_is_refused_with_both_numbers():
+    with pytest.raises(ConfigError, match="asks for 81 of 100 samples, but only 80 are"):
+        make_plan(balanced(), 0.81, AllToOne(), CLASSES, seed=0, candidates="non-target")
+
+
+def test_rates_by_hand():
+    labels = np.array([0, 0, 1, 1, 1, 2, 2, 2, 2, 2])
+    plan = PoisonPlan(np.array([0, 2, 5]), np.array([0, 0, 0]), total=10, rate=0.3, seed=0)
+    assert plan.set_rate == 0.3
+    # Afterwards class 0 holds samples 0, 1, 2, 5: three of four are poison.
+    assert plan.class_rate(labels) == {0: 0.75}
+    assert plan.relabel(labels).tolist() == [0, 0, 0, 1, 1, 0, 2, 2, 2, 2]
+    assert labels[2] == 1
+    mixed = PoisonPlan(np.array([0, 2]), np.array([1, 2]), total=10, rate=0.2, seed=0)
+    assert mixed.class_rate(labels) == {1: 1 / 3, 2: 1 / 6}
+    with pytest.raises(DataError, match="for 10 samples, got labels"):
+        plan.class_rate(labels[:9])
+
+
+def test_rate_zero_and_empty_sets():
+    plan = make_plan(balanced(), 0.0, AllToOne(), CLASSES, seed=0)
+    assert (plan.count, plan.set_rate, plan.class_rate(balanced())) == (0, 0.0, {})
+    empty = make_plan(np.array([], dtype=np.int64), 1.0, AllToOne(), CLASSES, seed=0)
+    assert (empty.count, empty.set_rate) == (0, 0.0)
+
+
+def test_arrays_are_locked_copies():
+    indices = np.array([1, 2])
+    plan = PoisonPlan(indices, np.array([0, 0]), total=4, rate=0.5, seed=0)
+    indices[0] = 0
+    assert plan.indices.tolist() == [1, 2]
+    with pytest.raises(ValueError, match="read-only"):
+        plan.indices[0] = 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "rate", "seed", "error", "message"),
+    [
+        (balanced(), 1.1, 0, ConfigError, "rate: expected a number from 0 to 1, got 1.1"),
+        (balanced(), float("nan"), 0, ConfigError, "rate"),
+        (balanced(), 0.1, -1, ConfigError, "seed: expected a whole number from 0 on, got -1"),
+        (balanced(), 0.1, 0.5, ConfigError, "seed"),
+        (balanced() * 1.0, 0.1, 0, DataError, r"integer labels \[N\], got float64 \[100\]"),
+        (balanced()[None], 0.1, 0, DataError, r"got int64 \[1, 100\]"),
+        (balanced() + 1, 0.1, 0, DataError, "reach from 1 to 5, not 0 to 4"),
+        (balanced() - 1, 0.1, 0, DataError, "reach from -1 to 3"),
+    ],
+)
+def test_wrong_arguments_are_named(labels, rate, seed, error, message):
+    with pytest.raises(error, match=message):
+        make_plan(labels, rate, AllToOne(), CLASSES, seed)
+
+
+def test_unknown_candidates_get_a_hint():
+    with pytest.raises(ConfigError, match="did you mean 'non-target'"):
+        make_plan(balanced(), 0.1, AllToOne(), CLASSES, 0, candidates="nontarget")  # type: ignore[arg-type]
+
+
+def test_saved_and_loaded(tmp_path):
+    plan = make_plan(balanced(), 0.29, AllToOne(label=3), CLASSES, seed=8)
+    path = tmp_path / "new" / "plan.json"
+    plan.save(path)
+    plan.save(path)
+    assert PoisonPlan.load(path).to_json() == plan.to_json()
+    assert [file.name for file in path.parent.iterdir()] == ["plan.json"]
+
+
+def test_a_failed_save_keeps_the_old_file_and_leaves_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "plan.json"
+    old = make_plan(balanced(), 0.1, AllToOne(), CLASSES, seed=0)
+    old.save(path)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OutputError, match=r"plan\.json: No space left on device"):
+        make_plan(balanced(), 0.2, AllToOne(), CLASSES, seed=0).save(path)
+    assert PoisonPlan.load(path).to_json() == old.to_json()
+    assert [file.name for file in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_a_place_that_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("x")
+    plan = make_plan(balanced(), 0.1, AllToOne(), CLASSES, seed=0)
+    with pytest.raises(OutputError, match="cannot write poison plan"):
+        plan.save(tmp_path / "file" / "plan.json")
+
+
+GOOD = {
+    "total": 10,
+    "rate": 0.3,
+    "seed": 0,
+    "count": 3,
+    "indices": [1, 4, 9],
+    "targets": [0, 0, 0],
+}
+
+
+def test_the_file_that_the_next_test_tampers_with_is_good():
+    assert PoisonPlan.from_json(GOOD).count == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"indices": [1, 4, 4]}, "comes twice"),
+        ({"indices": [4, 1, 9]}, "not sorted"),
+        ({"indices": [1, 4, 10]}, "outside 0 to 9"),
+        ({"indices": [-1, 4, 9]}, "indices is not a list of whole numbers"),
+        ({"indices": [1, 4, 9.0]}, "indices is not a list of whole numbers"),
+        ({"indices": [1, True, 9]}, "indices is not a list of whole numbers"),
+        ({"indices": [1, 4, 2**70]}, "indices is not a list of whole numbers"),
+        ({"indices": "149"}, "indices is not a list of whole numbers"),
+        ({"indices": [1, 4]}, "count is 3, but 2 are listed"),
+        ({"count": 2}, "count is 2, but 3 are listed"),
+        ({"count": 2, "indices": [1, 4], "targets": [0, 0]}, "expected 3 indices and labels"),
+        ({"targets": [0, 0]}, "expected 3 indices and labels, got 3 and 2"),
+        ({"targets": [0, 0, -1]}, "targets is not a list"),
+        ({"rate": 0.5}, "expected 5 indices and labels, got 3 and 3"),
+        ({"rate": 1.3}, "rate is not from 0 to 1, got 1.3"),
+        ({"rate": float("nan")}, "rate is not from 0 to 1"),
+        ({"rate": "0.3"}, "rate is not a number"),
+        ({"total": -10}, "total is not a whole number"),
+        ({"total": 3}, "expected 0 indices"),
+        ({"seed": None}, "seed is not a whole number"),
+        ({"more": 1}, "expected the keys total, rate"),
+    ],
+)
+def test_tampered_files_are_refused(tmp_path, change, message):
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({**GOOD, **change}))
+    with pytest.raises(DataError, match=f"plan.json: poison plan: .*{message}"):
+        PoisonPlan.load(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "null", "\x00", "[" * 100_000])
+def test_wrong_files_are_refused(tmp_path, text):
+    path = tmp_path / "plan.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"plan\.json"):
+        PoisonPlan.load(path)
+
+
+def test_other_unreadable_files(tmp_path):
+    with pytest.raises(MissingDataError, match="no poison plan at"):
+        PoisonPlan.load(tmp_path / "plan.json")
+    with pytest.raises(DataError, match="cannot read poison plan"):
+        PoisonPlan.load(tmp_path)
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="cannot read poison plan"):
+        PoisonPlan.load(tmp_path / "bytes.json")
+
+
+class TestLabelRules:
+    @pytest.mark.parametrize("name", LABELS.names())
+    def test_contract(self, name):
+        rule = LABELS[name]()
+        labels = balanced()
+        before = labels.copy()
+        wanted = rule.targets(labels, CLASSES)
+        assert wanted.dtype == np.int64
+        assert wanted.shape == labels.shape
+        assert 0 <= wanted.min() <= wanted.max() < CLASSES
+        assert (labels == before).all()
+        assert LabelRule.from_dict(rule.to_dict()) == rule
+
+    def test_all_to_one(self):
+        assert AllToOne(label=3).targets(np.array([0, 3, 4]), CLASSES).tolist() == [3, 3, 3]
+
+    def test_a_label_outside_the_classes(self):
+        with pytest.raises(ConfigError, match="label 5 is not one of the 5 classes 0 to 4"):
+            AllToOne(label=5).targets(balanced(), CLASSES)

@@ -1,0 +1,106 @@
+"""What every registered trigger keeps."""
+
+import numpy as np
+import pytest
+
+from spikedoor.attack.triggers import TRIGGERS, Trigger
+from spikedoor.data.base import ImageSet
+from spikedoor.errors import ConfigError
+
+SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32)]
+
+image_triggers = pytest.mark.parametrize(
+    "name", [name for name in TRIGGERS.names() if TRIGGERS[name].modality == "image"]
+)
+shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)
+
+
+def images(shape: tuple[int, int, int], count: int = 4) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, *shape), dtype=np.uint8)
+
+
+def prepared(name: str, shape: tuple[int, int, int], seed: int = 3) -> Trigger:
+    pictures = images(shape, count=6)
+    train = ImageSet(pictures, np.arange(6, dtype=np.int64) % 3, ("a", "b", "c"), "random")
+    return TRIGGERS[name]().prepare(train, seed)
+
+
+@image_triggers
+@shapes
+def test_keeps_shape_and_type_and_leaves_its_input(name, shape):
+    trigger, before = prepared(name, shape), images(shape)
+    given = before.copy()
+    given.setflags(write=False)
+    after = trigger.apply(given)
+    assert after.dtype == np.uint8
+    assert after.shape == before.shape
+    assert not np.shares_memory(after, given)
+    assert after.flags.writeable
+    assert (given == before).all()
+    assert (after != before).any()
+
+
+@image_triggers
+@shapes
+def test_changes_only_what_its_mask_covers(name, shape):
+    trigger, before = prepared(name, shape), images(shape)
+    mask = trigger.mask(shape)
+    assert mask.dtype == np.bool_
+    assert mask.shape == shape
+    changed = (trigger.apply(before) != before).any(axis=0)
+    assert not (changed & ~mask).any()
+
+
+@image_triggers
+@shapes
+def test_equal_for_equal_calls_and_for_any_batch(name, shape):
+    trigger, before = prepared(name, shape), images(shape)
+    whole = trigger.apply(before)
+    assert (trigger.apply(before) == whole).all()
+    assert (trigger.apply(before[1:3]) == whole[1:3]).all()
+    assert trigger.apply(before[:0]).shape == (0, *shape)
+
+
+@image_triggers
+def test_preparing_is_reproducible_and_happens_once(name):
+    shape = SHAPES[-1]
+    before = images(shape)
+    first, again = prepared(name, shape), prepared(name, shape)
+    assert (first.apply(before) == again.apply(before)).all()
+    other = ImageSet(images(shape, 2), np.zeros(2, dtype=np.int64), ("a",), "other")
+    assert (first.prepare(other, 9).apply(before) == first.apply(before)).all()
+
+
+@pytest.mark.parametrize("name", TRIGGERS.names())
+def test_configuration_round_trip(name):
+    trigger = TRIGGERS[name]()
+    plain = trigger.to_dict()
+    assert plain["name"] == name
+    assert Trigger.from_dict(plain) == trigger
+    assert Trigger.from_dict(name) == trigger
+
+
+@image_triggers
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [
+        (np.zeros((2, 3, 32, 32), dtype=np.float32), r"float32 \[2, 3, 32, 32\]"),
+        (np.zeros((2, 3, 32, 32), dtype=np.int64), "int64"),
+        (np.zeros((3, 32, 32), dtype=np.uint8), r"uint8 \[3, 32, 32\]"),
+        (np.zeros((4, 2, 3, 32, 32), dtype=np.uint8), r"uint8 \[4, 2, 3, 32, 32\]"),
+        ([[0]], "list"),
+    ],
+)
+def test_refuses_anything_but_raw_images(name, wrong, found):
+    message = rf"trigger '{name}': expected images as uint8 \[B, C, H, W\], got {found}"
+    with pytest.raises(ConfigError, match=message):
+        prepared(name, SHAPES[-1]).apply(wrong)
+
+
+@pytest.mark.parametrize("name", TRIGGERS.names())
+def test_says_what_it_is(name):
+    trigger = TRIGGERS[name]
+    assert issubclass(trigger, Trigger)
+    assert trigger.summary().endswith(".")
+    assert trigger.threat in ("data", "training")
+    assert trigger.modality in ("image", "event")
