@@ -8,6 +8,7 @@ import shutil
 import tarfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -42,7 +43,9 @@ class Server:
                 body = body or b""
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body[: len(body) // 2] if self.path.startswith("/cut") else body)
+                part = body[: len(body) // 2] if self.path.startswith("/cut") else body
+                with suppress(ConnectionError):  # A client that saw enough hangs up.
+                    self.wfile.write(part)
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
@@ -212,7 +215,8 @@ def test_damaged_archives_leave_nothing(tmp_path, body, message):
 
 
 def test_an_archive_cut_anywhere_gives_whole_files_or_none(tmp_path):
-    bodies = {name: np.random.default_rng(0).bytes(3000) for name in ("d/x", "d/y")}
+    rng = np.random.default_rng(0)
+    bodies = {name: rng.bytes(3000) for name in ("d/x", "d/y")}
     whole = tar(*(entry(name, body) for name, body in bodies.items()))
     archive, root = tmp_path / "t.tar.gz", tmp_path / "root"
     refused = 0
@@ -226,7 +230,7 @@ def test_an_archive_cut_anywhere_gives_whole_files_or_none(tmp_path):
             refused += 1
             assert list(root.iterdir()) == []
         shutil.rmtree(root)
-    assert refused > 60
+    assert refused > 50
 
 
 @pytest.mark.network

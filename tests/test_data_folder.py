@@ -246,7 +246,7 @@ def test_missing_folders_and_wrong_fields(tmp_path):
         ({"path": tmp_path, "channels": 2}, "channels"),
         ({"path": tmp_path, "test_share": 1.0}, "test_share"),
         ({"path": tmp_path, "download": True}, "nothing to fetch"),
-        ({"path": tmp_path, "sise": 8}, "did you mean 'size'"),
+        ({"path": tmp_path, "sizee": 8}, "did you mean 'size'"),
     ):
         with pytest.raises(ConfigError, match=f"image-folder: .*{message}"):
             ImageFolder(**fields)

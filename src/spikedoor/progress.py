@@ -16,7 +16,7 @@ _display: ContextVar[Progress | None] = ContextVar("spikedoor_progress", default
 
 
 @contextmanager
-def bar(title: str, total: int) -> Iterator[Callable[..., None]]:
+def bar(title: str, total: int, visible: bool = True) -> Iterator[Callable[..., None]]:
     """Show one bar while the block runs; call the yielded function to advance it.
 
     Bars nest in one display on standard error, which vanishes at the end. Where standard error
@@ -27,6 +27,9 @@ def bar(title: str, total: int) -> Iterator[Callable[..., None]]:
         ...     for _ in range(3):
         ...         advance()
     """
+    if not visible:
+        yield lambda count=1, note=None: None
+        return
     display = _display.get()
     if display is None:
         display = Progress(

@@ -104,8 +104,7 @@ class ImageSet:
         Raises:
             DataError: If the indices are not whole numbers in ``0..N - 1``.
         """
-        # Several times faster than indexing with an array, and the copy is contiguous.
-        return np.take(self.images, checked_indices(self.name, indices, len(self)), axis=0)
+        return self.images[checked_indices(self.name, indices, len(self))]
 
     def subset(self, indices: NDArray[np.integer]) -> ImageSet:
         """Return the images at some indices, in their order, as a set of its own.
@@ -114,8 +113,7 @@ class ImageSet:
             DataError: If the indices are not whole numbers in ``0..N - 1``.
         """
         chosen = checked_indices(self.name, indices, len(self))
-        images = np.take(self.images, chosen, axis=0)
-        return ImageSet(images, self.labels[chosen], self.classes, self.name)
+        return ImageSet(self.images[chosen], self.labels[chosen], self.classes, self.name)
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,7 @@ class DataSource(Component):
         """Read the data set, after fetching what is missing when ``download`` is set.
 
         A limit keeps the class proportions: each class gets its quota by largest remainders, and
-        fills it with its first samples in file order. No randomness, so a larger limit and equal
-        proportions only add samples.
+        fills it with its first samples in file order. Nothing is random.
 
         Raises:
             MissingDataError: If a file is not there and cannot be fetched.

@@ -22,7 +22,7 @@ from spikedoor.errors import DataError
 
 __all__ = ["parse_pickle"]
 
-_MAX_STEPS = 1 << 20
+_MAX_STEPS = 1 << 19
 _MAX_NAME = 200
 _OPCODES = {opcode.code: opcode.name for opcode in pickletools.opcodes}
 
@@ -170,7 +170,8 @@ class _Machine:
     def look_up(self, module: Any, name: Any) -> None:
         path = f"{module}.{name}" if type(module) is type(name) is str else "without a name"
         if path not in _GLOBALS:
-            raise _RefusedError(f"{_EXPECTED}, refused global {path}")
+            shown = "".join(c if c.isprintable() else "?" for c in path[:_MAX_NAME])
+            raise _RefusedError(f"{_EXPECTED}, refused global {shown}")
         self.push(_GLOBALS[path])
 
     def instance(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, final
 
 import torch
@@ -29,13 +30,23 @@ class Activation(nn.Module):
 
 @final
 class Rectifier(Activation):
-    """ReLU, the activation of the ANN."""
+    """ReLU, the activation of the ANN.
+
+    ``observer``, if set, is shown the activations of each batch before pooling.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.observer: Callable[[Tensor], object] | None = None
 
     def forward(
         self, current: Signal, norm: BatchNorm | None = None, pool: Pool | None = None
     ) -> Signal:
         def act(x: Tensor) -> Tensor:
-            return pool_frames(F.relu(norm(x) if norm is not None else x), pool)
+            x = F.relu(norm(x) if norm is not None else x)
+            if self.observer is not None:
+                self.observer(x)
+            return pool_frames(x, pool)
 
         return current.map(act)
 

@@ -1,0 +1,12 @@
+"""The three families of supervised learning rules: direct (LR_B), conversion (LR_C), hybrid (LR_H)."""
+
+from spikedoor.rules.base import RULES, Rule, RuleFromANN, train_ann
+from spikedoor.rules.conversion import Conversion
+from spikedoor.rules.direct import Direct
+from spikedoor.rules.hybrid import Hybrid
+from spikedoor.rules.training import Training, TrainingLog, train
+
+__all__ = [
+    "RULES", "Conversion", "Direct", "Hybrid", "Rule", "RuleFromANN", "Training", "TrainingLog",
+    "train", "train_ann",
+]  # fmt: skip

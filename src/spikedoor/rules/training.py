@@ -1,0 +1,165 @@
+"""The only training loop."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from spikedoor.component import Component
+from spikedoor.data.base import SampleSet
+from spikedoor.progress import bar
+from spikedoor.rng import generator, torch_generator
+from spikedoor.rules.losses import Loss
+from spikedoor.rules.optimisers import Adam, Augmentation, Cosine, Optimiser, Schedule
+from spikedoor.snn.precision import Precision, autocast
+from spikedoor.victim import Stage, to_floats
+
+__all__ = ["Epoch", "Training", "TrainingLog", "train"]
+
+
+class Training(Component):
+    """How long, how fast and in what steps a network is trained."""
+
+    epochs: int = Field(10, ge=0)
+    """Passes over the training set."""
+    batch: int = Field(128, ge=2)
+    """Samples in a step."""
+    optimiser: Optimiser = Adam()
+    """Optimiser and its peak learning rate."""
+    schedule: Schedule = Cosine()
+    """Course of the learning rate over all batches."""
+    augment: tuple[Augmentation, ...] = ()
+    """Random changes of a batch, made after the trigger is in."""
+    validation: float = Field(0.1, ge=0, lt=1)
+    """Share of the training set held out to choose the epoch; test data are never used for it."""
+    keep: Literal["best", "last"] = "best"
+    """Which epoch's weights to keep: the best on validation (the later of equals), or the last."""
+    precision: Precision = "fp32"
+    """Arithmetic of convolutions and linear layers; membranes are always fp32."""
+
+
+class Epoch(NamedTuple):
+    """What is known after an epoch."""
+
+    loss: float
+    accuracy: float
+    """On the validation split, with the labels as they are in the training set."""
+    seconds: float
+    """Since the start of training."""
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """The course of a training run.
+
+    Args:
+        epochs: One entry an epoch.
+        kept: Index of the epoch whose weights were kept; None if there was no epoch.
+    """
+
+    epochs: tuple[Epoch, ...] = ()
+    kept: int | None = None
+    finite: bool = field(default=True)
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock of the whole training."""
+        return self.epochs[-1].seconds if self.epochs else 0.0
+
+    @property
+    def seconds_to_best(self) -> float:
+        """Wall-clock until the kept epoch was done."""
+        return self.epochs[self.kept].seconds if self.kept is not None else 0.0
+
+    def to_dict(self) -> dict:
+        """Return plain values for a record."""
+        return {
+            "epochs": [epoch._asdict() for epoch in self.epochs],
+            "kept": self.kept,
+            "finite": self.finite,
+            "seconds": self.seconds,
+            "seconds_to_best": self.seconds_to_best,
+        }
+
+
+def train(stage: Stage, data: SampleSet, loss: Loss, how: Training, seed: int) -> TrainingLog:
+    """Train a stage's network in place, and leave the weights of the kept epoch in it.
+
+    Training stops at the first loss that is not finite, which the log tells.
+
+    Args:
+        stage: Network with encoding, steps and readout; fresh, nobody else's.
+        data: Training set, poisoned or not; a share of it is held out for validation.
+        loss: What to minimise.
+        how: Settings.
+        seed: Of order, split, augmentation and encoding.
+    """
+    network, device = stage.network, stage.device
+    fit, held_out = _split(len(data), how.validation, seed)
+    order = generator(seed, f"order of {stage.name}")
+    noise = torch_generator(seed, f"augmentation of {stage.name}")
+    spikes = torch_generator(seed, f"encoding of {stage.name}", device)
+    labels = torch.from_numpy(np.array(data.labels))
+    optimiser = how.optimiser.build(network.parameters())
+    batches = [b for b in range(0, len(fit), how.batch) if len(fit) - b > 1]
+    epochs: list[Epoch] = []
+    best: tuple[float, int, dict[str, Tensor]] | None = None
+    start = time.perf_counter()
+    with bar(f"train {stage.name}", how.epochs * len(batches)) as advance:
+        for epoch in range(how.epochs):
+            network.train()
+            shuffled = fit[order.permutation(len(fit))]
+            total = torch.zeros((), device=device)
+            for i, first in enumerate(batches):
+                chosen = shuffled[first : first + how.batch]
+                images = to_floats(data.batch(chosen))
+                for change in how.augment:
+                    images = change.apply(images, noise)
+                wanted = labels[chosen].to(device)
+                progress = (epoch + i / len(batches)) / how.epochs
+                for group in optimiser.param_groups:
+                    group["lr"] = how.optimiser.lr * how.schedule.factor(progress)
+                with autocast(how.precision, device):
+                    currents = network(stage.encode(images.to(device), spikes))
+                value = loss.value(currents, stage.readout.scores(currents), wanted)
+                optimiser.zero_grad()
+                value.backward()
+                optimiser.step()
+                total += value.detach() * len(chosen)
+                advance()
+            mean = total.item() / max(len(fit), 1)
+            if not np.isfinite(mean):
+                return TrainingLog(tuple(epochs), best[1] if best else None, finite=False)
+            accuracy = _accuracy(stage, data, held_out, how, seed)
+            epochs.append(Epoch(mean, accuracy, time.perf_counter() - start))
+            advance(0, note=f"loss {mean:.3f}, validation {100 * accuracy:.1f} %")
+            if how.keep == "last" or best is None or not accuracy < best[0]:
+                best = accuracy, epoch, copy.deepcopy(network.state_dict())
+    if best is not None:
+        network.load_state_dict(best[2])
+    network.eval()
+    return TrainingLog(tuple(epochs), best[1] if best else None)
+
+
+def _split(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return indices to fit on and indices held out; the same for every stage of a run."""
+    shuffled = generator(seed, "validation split").permutation(count)
+    held = int(count * share)
+    return np.sort(shuffled[held:]), np.sort(shuffled[:held])
+
+
+def _accuracy(
+    stage: Stage, data: SampleSet, chosen: np.ndarray, how: Training, seed: int
+) -> float:
+    """Return accuracy on the validation split; nan without one."""
+    if not len(chosen):
+        return float("nan")
+    predicted = stage.predict(data, seed, chosen, precision=how.precision, title=None)[-1]
+    return float(np.mean(predicted == data.labels[chosen]))
