@@ -9,12 +9,15 @@ from spikedoor.metrics.rates import (
     diverged,
     recovered_accuracy,
 )
+from spikedoor.metrics.scores import Answers, Scores, score
 from spikedoor.metrics.seeds import Mean, mean_interval
 
 __all__ = [
+    "Answers",
     "Mean",
     "Rate",
     "Ratio",
+    "Scores",
     "attack_success",
     "attack_success_all",
     "clean_accuracy",
@@ -23,4 +26,5 @@ __all__ = [
     "migration_ratio",
     "migration_retained",
     "recovered_accuracy",
+    "score",
 ]

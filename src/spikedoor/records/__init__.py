@@ -1,0 +1,6 @@
+"""What a run leaves behind; read and written without torch."""
+
+from spikedoor.records.environment import describe
+from spikedoor.records.record import SCHEMA, Gallery, Record
+
+__all__ = ["SCHEMA", "Gallery", "Record", "describe"]

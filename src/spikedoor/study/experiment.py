@@ -1,0 +1,94 @@
+"""An experiment: everything that decides a run, as one typed tree."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from spikedoor.attack import Attack
+from spikedoor.component import Component
+from spikedoor.data import DataSource
+from spikedoor.errors import ConfigError
+from spikedoor.rules import Rule
+from spikedoor.snn.networks import Architecture, SmallConv
+
+__all__ = ["Experiment", "load", "override"]
+
+
+class Experiment(Component):
+    """Data, attack, network, rule and seed: one value, one run."""
+
+    seed: int = Field(0, ge=0)
+    """Of everything random."""
+    data: DataSource
+    """Data set."""
+    attack: Attack = Attack()
+    """Attack; a rate of 0 makes a clean run."""
+    network: Architecture = SmallConv()
+    """Plan of the network."""
+    rule: Rule
+    """Learning rule."""
+    twin: bool = True
+    """Train a clean twin on the same seed, as the control of every claim."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where to train; ``auto`` takes a GPU if there is one."""
+
+
+def load(path: str | Path, settings: tuple[str, ...] = (), seed: int | None = None) -> Experiment:
+    """Read an experiment from a TOML file.
+
+    Args:
+        path: The file.
+        settings: Overrides such as ``"attack.rate=0.1"``.
+        seed: Override of the seed.
+
+    Raises:
+        ConfigError: Naming the file, the key, what was expected, what came, and what is near.
+    """
+    path = Path(path)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    for setting in settings:
+        table = override(table, setting)
+    if seed is not None:
+        table["seed"] = seed
+    try:
+        return Experiment.from_dict(table)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def override(table: dict[str, Any], setting: str) -> dict[str, Any]:
+    """Return the table with one key set, ``"a.b=c"``; c is read as TOML, or else as text.
+
+    A component given by its name alone (``rule = "direct"``) becomes a table when a key inside it
+    is set.
+    """
+    path, equals, text = setting.partition("=")
+    keys = [key.strip() for key in path.split(".")]
+    if not equals or not all(keys):
+        raise ConfigError(f"--set {setting}: expected key=value, such as attack.rate=0.1")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    return _with(table, keys, value, setting)
+
+
+def _with(table: dict[str, Any], keys: list[str], value: Any, setting: str) -> dict[str, Any]:
+    head, *rest = keys
+    if not rest:
+        return {**table, head: value}
+    inner = table.get(head, {})
+    if isinstance(inner, str):
+        inner = {"name": inner}
+    if not isinstance(inner, dict):
+        raise ConfigError(f"--set {setting}: '{head}' is {inner!r}, not a table")
+    return {**table, head: _with(inner, rest, value, setting)}
