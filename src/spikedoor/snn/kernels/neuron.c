@@ -173,10 +173,11 @@ int spd_moments(const Problem *p, const void *x, double *mean, double *var) {
 
 /* One window (one pixel, or 2x2) of LANES channels through all steps. */
 INLINE void window_forward(const Problem *p, const void *x, const float *v0, const int64_t *at,
-                           int64_t neuron, const int64_t *off, vf scale, vf shift, void *out,
+                           int64_t neuron, const int64_t *off, const float *a, const float *d, void *out,
                            int64_t o, int64_t ostep, int n, int dtype, int pool) {
     enum { MOST = 4 };
     const int pixels = pool == POOL_NONE ? 1 : MOST;
+    const vf scale = a ? load_f(a, n) : splat(1.0f), shift = d ? load_f(d, n) : splat(0.0f);
     const int64_t step = p->S == 1 ? 0 : p->N * p->H * p->W * p->C;
     vf v[MOST], y[MOST];
     for (int k = 0; k < pixels; k++) {
@@ -203,8 +204,7 @@ INLINE void window_forward(const Problem *p, const void *x, const float *v0, con
 /* Fewer than LANES channels are left: one copy for all cases keeps the build short. */
 static __attribute__((noinline)) void tail_forward(
     const Problem *p, const void *x, const float *v0, const int64_t *at, int64_t neuron,
-    const int64_t *off, const float *scale, const float *shift, void *out, int64_t o, int64_t ostep, int n) {
-    vf a = scale ? load_f(scale, n) : splat(1.0f), d = shift ? load_f(shift, n) : splat(0.0f);
+    const int64_t *off, const float *a, const float *d, void *out, int64_t o, int64_t ostep, int n) {
     window_forward(p, x, v0, at, neuron, off, a, d, out, o, ostep, n, p->dtype, p->pool);
 }
 
@@ -215,19 +215,17 @@ INLINE void rows_forward(const Problem *p, const void *x, const float *scale, co
     const int64_t off[4] = {0, C, W * C, (W + 1) * C};
     for (int64_t row = first; row < last; row++) {
         int64_t b = row / OH, i = row % OH;
-        for (int64_t c = 0; c < C; c += LANES) {
-            int n = C - c < LANES ? (int)(C - c) : LANES;
-            vf a = scale ? load_f(scale + c, n) : splat(1.0f);
-            vf d = shift ? load_f(shift + c, n) : splat(0.0f);
-            for (int64_t j = 0; j < OW; j++) {
+        for (int64_t j = 0; j < OW; j++)
+            for (int64_t c = 0; c < C; c += LANES) {
+                int n = C - c < LANES ? (int)(C - c) : LANES;
                 int64_t neuron = (side * i * W + side * j) * C + c;
                 int64_t at[4];
                 for (int k = 0; k < 4; k++) at[k] = b * H * W * C + neuron + off[k];
                 int64_t o = ((b * OH + i) * OW + j) * C + c, ostep = p->N * OH * OW * C;
+                const float *a = scale ? scale + c : NULL, *d = shift ? shift + c : NULL;
                 if (n == LANES) window_forward(p, x, v0, at, neuron, off, a, d, out, o, ostep, LANES, dtype, pool);
-                else tail_forward(p, x, v0, at, neuron, off, scale ? scale + c : NULL, shift ? shift + c : NULL, out, o, ostep, n);
+                else tail_forward(p, x, v0, at, neuron, off, a, d, out, o, ostep, n);
             }
-        }
     }
 }
 
@@ -250,15 +248,17 @@ int spd_forward(const Problem *p, const void *x, const float *scale, const float
 
 /* ---- backward ----------------------------------------------------------------------------- */
 
+typedef struct { vf scale, shift, mean; } Norm;
 typedef struct { vf g, gx, keep, gain; } Sums; /* of g, g * (x - mean), and for PLIF */
 
 /* Gradient of one window; h [T][pixels] is scratch. Writes g = dL/d(norm output). */
 INLINE void window_backward(const Problem *p, const void *x, const float *v0, const void *gout,
-                            const int64_t *at, int64_t neuron, const int64_t *off, vf scale, vf shift,
-                            vf mean, void *gin, int64_t o, int64_t ostep, vf *h, Sums *sums,
+                            const int64_t *at, int64_t neuron, const int64_t *off, const Norm *norm,
+                            void *gin, int64_t o, int64_t ostep, vf *h, Sums *sums,
                             int n, int dtype, int pool, int surrogate) {
     enum { MOST = 4 };
     const int pixels = pool == POOL_NONE ? 1 : MOST;
+    const vf scale = norm->scale, shift = norm->shift, mean = norm->mean;
     const int64_t step = p->S == 1 ? 0 : p->N * p->H * p->W * p->C;
     const float inverse = 1.0f / p->threshold;
     const float height = pool == POOL_AVG ? 0.25f * p->amplitude : p->amplitude;
@@ -328,43 +328,47 @@ INLINE void window_backward(const Problem *p, const void *x, const float *v0, co
 
 static __attribute__((noinline)) void tail_backward(
     const Problem *p, const void *x, const float *v0, const void *gout, const int64_t *at, int64_t neuron,
-    const int64_t *off, const vf *norm, void *gin, int64_t o, int64_t ostep, vf *h, Sums *sums, int n) {
-    window_backward(p, x, v0, gout, at, neuron, off, norm[0], norm[1], norm[2], gin, o, ostep, h, sums, n,
-                    p->dtype, p->pool, p->surrogate);
+    const int64_t *off, const Norm *norm, void *gin, int64_t o, int64_t ostep, vf *h, Sums *sums, int n) {
+    window_backward(p, x, v0, gout, at, neuron, off, norm, gin, o, ostep, h, sums, n, p->dtype, p->pool,
+                    p->surrogate);
 }
 
-INLINE void rows_backward(const Problem *p, const void *x, const float *scale, const float *shift,
-                          const float *mean, const float *v0, const void *gout, void *gin, double *sum,
-                          vf *h, int64_t first, int64_t last, int dtype, int pool, int surrogate) {
+/* sums, norm and h are scratch of this thread: one entry for each block of channels, and all steps. */
+typedef struct { Sums *sums; Norm *norm; vf *h; } Scratch;
+
+INLINE void rows_backward(const Problem *p, const void *x, const float *v0, const void *gout, void *gin,
+                          double *sum, Scratch scratch, int64_t first, int64_t last, int dtype, int pool,
+                          int surrogate) {
     const int side = pool == POOL_NONE ? 1 : 2;
     const int64_t H = p->H, W = p->W, C = p->C, OH = H / side, OW = W / side;
     const int64_t off[4] = {0, C, W * C, (W + 1) * C};
     for (int64_t row = first; row < last; row++) {
         int64_t b = row / OH, i = row % OH;
-        for (int64_t c = 0; c < C; c += LANES) {
-            int n = C - c < LANES ? (int)(C - c) : LANES;
-            const vf norm[3] = {scale ? load_f(scale + c, n) : splat(1.0f),
-                                shift ? load_f(shift + c, n) : splat(0.0f),
-                                mean ? load_f(mean + c, n) : splat(0.0f)};
-            Sums sums = {};
-            for (int64_t j = 0; j < OW; j++) {
+        memset(scratch.sums, 0, sizeof(Sums) * (size_t)((C + LANES - 1) / LANES));
+        for (int64_t j = 0; j < OW; j++)
+            for (int64_t c = 0; c < C; c += LANES) {
+                int n = C - c < LANES ? (int)(C - c) : LANES;
+                Sums *sums = scratch.sums + c / LANES;
+                const Norm *norm = scratch.norm + c / LANES;
                 int64_t neuron = (side * i * W + side * j) * C + c;
                 int64_t at[4];
                 for (int k = 0; k < 4; k++) at[k] = b * H * W * C + neuron + off[k];
                 int64_t o = ((b * OH + i) * OW + j) * C + c, ostep = p->N * OH * OW * C;
                 if (n == LANES)
-                    window_backward(p, x, v0, gout, at, neuron, off, norm[0], norm[1], norm[2], gin, o, ostep,
-                                    h, &sums, LANES, dtype, pool, surrogate);
+                    window_backward(p, x, v0, gout, at, neuron, off, norm, gin, o, ostep, scratch.h, sums,
+                                    LANES, dtype, pool, surrogate);
                 else
-                    tail_backward(p, x, v0, gout, at, neuron, off, norm, gin, o, ostep, h, &sums, n);
+                    tail_backward(p, x, v0, gout, at, neuron, off, norm, gin, o, ostep, scratch.h, sums, n);
             }
-            add_to(sum + c, sums.g, n);
-            add_to(sum + C + c, sums.gx, n);
-            if (p->learn)
-                for (int l = 0; l < LANES; l++) {
-                    sum[2 * C] += (double)sums.keep[l];
-                    sum[2 * C + 1] += (double)sums.gain[l];
-                }
+        for (int64_t c = 0; c < C; c += LANES) {
+            int n = C - c < LANES ? (int)(C - c) : LANES;
+            const Sums *sums = scratch.sums + c / LANES;
+            add_to(sum + c, sums->g, n);
+            add_to(sum + C + c, sums->gx, n);
+            for (int l = 0; p->learn && l < LANES; l++) {
+                sum[2 * C] += (double)sums->keep[l];
+                sum[2 * C + 1] += (double)sums->gain[l];
+            }
         }
     }
 }
@@ -382,24 +386,37 @@ static void clear_border(const Problem *p, void *gin) {
     }
 }
 
+static Scratch allocate(const Problem *p, const float *scale, const float *shift, const float *mean) {
+    int64_t blocks = (p->C + LANES - 1) / LANES, pixels = p->pool == POOL_NONE ? 1 : 4;
+    Scratch scratch = {aligned_alloc(64, sizeof(Sums) * (size_t)blocks * 4),
+                       aligned_alloc(64, sizeof(Norm) * (size_t)blocks * 4),
+                       aligned_alloc(64, sizeof(vf) * (size_t)(p->T * pixels) * 4)};
+    for (int64_t c = 0; scratch.norm && c < p->C; c += LANES) {
+        int n = p->C - c < LANES ? (int)(p->C - c) : LANES;
+        scratch.norm[c / LANES] = (Norm){scale ? load_f(scale + c, n) : splat(1.0f),
+                                         shift ? load_f(shift + c, n) : splat(0.0f),
+                                         mean ? load_f(mean + c, n) : splat(0.0f)};
+    }
+    return scratch;
+}
+
 #define ROWS(D, P, Z) \
     case ((D) * 3 + (P)) * 4 + (Z): \
-        rows_backward(p, x, scale, shift, mean, v0, gout, gin, sum, h, r0, r1, D, P, Z); break;
+        rows_backward(p, x, v0, gout, gin, sum, scratch, r0, r1, D, P, Z); break;
 #define BACKWARD(D, P) ROWS(D, P, ATAN) ROWS(D, P, TRIANGLE) ROWS(D, P, RECTANGLE) ROWS(D, P, SIGMOID)
 
 /* gin [S][N][H][W][C] = dL/d(scale * x + shift); sums [2 C + 2] = channel sums of g and of
  * g * (x - mean), then the gradients of keep and gain. */
 int spd_backward(const Problem *p, const void *x, const float *scale, const float *shift,
                  const float *mean, const float *v0, const void *gout, void *gin, double *sums) {
-    const int pixels = p->pool == POOL_NONE ? 1 : 4;
     int64_t rows = p->N * (p->pool == POOL_NONE ? p->H : p->H / 2), width = 2 * p->C + 2;
     double *partial = calloc((size_t)CHUNKS * width, sizeof(double));
     int failed = !partial;
     if (p->pool != POOL_NONE && ((p->H | p->W) & 1)) clear_border(p, gin);
 #pragma omp parallel num_threads(p->threads)
     {
-        vf *h = aligned_alloc(64, sizeof(vf) * (size_t)(p->T * pixels));
-        if (!h) {
+        Scratch scratch = allocate(p, scale, shift, mean);
+        if (!scratch.sums || !scratch.norm || !scratch.h) {
 #pragma omp atomic write
             failed = 1;
         }
@@ -414,7 +431,9 @@ int spd_backward(const Problem *p, const void *x, const float *scale, const floa
                 BACKWARD(BF16, POOL_NONE) BACKWARD(BF16, POOL_MAX) BACKWARD(BF16, POOL_AVG)
             }
         }
-        free(h);
+        free(scratch.sums);
+        free(scratch.norm);
+        free(scratch.h);
     }
     if (!failed) combine(partial, width, sums);
     free(partial);

@@ -1,6 +1,7 @@
 """Back end "torch": one autograd function of torch operations; any device, no compiler.
 
-The forward pass keeps no graph; the backward pass recomputes the membranes from the input.
+The forward pass keeps no graph; the backward pass recomputes the membranes from the input. Every
+operation is a whole-tensor one, and none makes a mask of booleans, which torch does slowly.
 """
 
 from __future__ import annotations
@@ -21,68 +22,92 @@ def fire(x: Tensor, steps: int, d: Dynamics) -> Tensor:
     return _Fire.apply(x, d.keep, d.gain, steps, d)
 
 
-def _membranes(x: Tensor, steps: int, d: Dynamics) -> Tensor:
-    """Return the membrane before reset, (steps, batch, ...), in at least single precision."""
-    wide = torch.promote_types(x.dtype, torch.float32)
-    h = torch.empty((steps, *x.shape[1:]), dtype=wide, device=x.device)
-    initial = torch.as_tensor(d.initial, dtype=wide, device=x.device)
-    v = initial.expand(x.shape[1:]).clone()
-    rest = (1 - d.keep) * d.v_reset
-    for t in range(steps):
-        h[t].copy_(x[t if x.shape[0] > 1 else 0]).mul_(d.gain).add_(v.mul_(d.keep))
-        if d.v_reset:
-            h[t].add_(rest)
-        _reset(h[t], d, out=v)
-    return h
+class _Run:
+    """The neuron walked through time on buffers of its own, in at least single precision."""
+
+    def __init__(self, x: Tensor, d: Dynamics) -> None:
+        self.x, self.d = x, d
+        self.wide = torch.promote_types(x.dtype, torch.float32)
+        initial = torch.as_tensor(d.initial, dtype=self.wide, device=x.device)
+        self.v = torch.empty_like(x[0], dtype=self.wide).copy_(initial)
+
+    def charge(self, t: int, h: Tensor) -> None:
+        """Write the membrane before reset at step t into h; ``v`` is used up."""
+        d = self.d
+        h.copy_(self.x[t if len(self.x) > 1 else 0])
+        if d.gain != 1:
+            h.mul_(d.gain)
+        if d.keep != 1:
+            self.v.mul_(d.keep)
+        h.add_(self.v)
+        if d.v_reset and d.keep != 1:
+            h.add_((1 - d.keep) * d.v_reset)
+
+    def reset(self, h: Tensor, spikes: Tensor) -> None:
+        """Write the membrane after reset into ``v``; spikes are 0 or 1."""
+        _reset(h, spikes, self.d, self.v)
 
 
-def _reset(h: Tensor, d: Dynamics, out: Tensor) -> Tensor:
-    fired = h >= d.threshold
+def _reset(h: Tensor, spikes: Tensor, d: Dynamics, out: Tensor) -> Tensor:
     if d.soft:
-        return torch.sub(h, fired.to(h.dtype), alpha=d.threshold, out=out)
-    return out.copy_(h).masked_fill_(fired, d.v_reset)
+        return torch.sub(h, spikes, alpha=d.threshold, out=out)
+    torch.addcmul(h, h, spikes, value=-1, out=out)
+    return out.add_(spikes, alpha=d.v_reset) if d.v_reset else out
 
 
 class _Fire(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, keep: Any, gain: Any, steps: int, d: Dynamics) -> Tensor:
-        plain = _numbers(d)
+        d = replace(d, keep=float(keep), gain=float(gain))
         ctx.save_for_backward(x)
-        ctx.steps, ctx.dynamics = steps, plain
-        h = _membranes(x, steps, plain)
-        return (h >= plain.threshold).to(x.dtype).mul_(plain.amplitude)
+        ctx.steps, ctx.dynamics = steps, d
+        run = _Run(x, d)
+        h, spikes = torch.empty_like(run.v), torch.empty_like(run.v)
+        out = _frames(x, steps, x.dtype)
+        for t in range(steps):
+            run.charge(t, h)
+            torch.ge(h, d.threshold, out=spikes)
+            run.reset(h, spikes)
+            torch.mul(spikes, d.amplitude, out=out[t]) if d.amplitude != 1 else out[t].copy_(spikes)
+        return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
         d: Dynamics = ctx.dynamics
-        h = _membranes(x, ctx.steps, d)
-        constant = x.shape[0] == 1
-        grad_x = torch.zeros(x.shape, dtype=h.dtype, device=x.device)
-        gv = torch.zeros_like(h[0])
+        run = _Run(x, d)
+        initial = run.v.clone()
+        h, s = _frames(x, ctx.steps, run.wide), _frames(x, ctx.steps, run.wide)
+        for t in range(ctx.steps):
+            run.charge(t, h[t])
+            torch.ge(h[t], d.threshold, out=s[t])
+            run.reset(h[t], s[t])
         learned = ctx.needs_input_grad[1] or ctx.needs_input_grad[2]
         grad_keep, grad_gain = h.new_zeros(()), h.new_zeros(())
+        grad_x = torch.zeros_like(x, dtype=run.wide)
+        gv, before = torch.zeros_like(h[0]), torch.empty_like(h[0])
         for t in range(ctx.steps - 1, -1, -1):
-            ht = h[t]
-            z = (ht - d.threshold) / d.threshold
-            gs = grads[0][t].to(h.dtype) * d.amplitude
+            now = t if len(x) > 1 else 0
+            gs = grads[0][t].to(run.wide) * d.amplitude
             if not d.detach_reset:
-                gs = gs + gv * (-d.threshold if d.soft else d.v_reset - ht)
+                gs.add_(gv * -d.threshold if d.soft else gv * (d.v_reset - h[t]))
             if not d.soft:
-                gv = gv.masked_fill(ht >= d.threshold, 0.0)
-            gh = torch.addcmul(gv, gs, d.surrogate.derivative(z), value=1 / d.threshold)
+                gv.addcmul_(gv, s[t], value=-1)
+            slope = d.surrogate.derivative((h[t] - d.threshold) / d.threshold)
+            gv.addcmul_(gs, slope, value=1 / d.threshold)
             if learned:
-                initial = torch.as_tensor(d.initial, dtype=h.dtype, device=x.device)
-                before = _reset(h[t - 1], d, torch.empty_like(ht)) if t else initial
-                grad_keep += (gh * (before - d.v_reset)).sum()
-                grad_gain += (gh * x[0 if constant else t]).sum()
-            gv = gh * d.keep
-            grad_x[0 if constant else t].add_(gh, alpha=float(d.gain))
+                earlier = _reset(h[t - 1], s[t - 1], d, before) if t else initial
+                grad_keep += (gv * (earlier - d.v_reset)).sum()
+                grad_gain += (gv * x[now]).sum()
+            grad_x[now].add_(gv, alpha=d.gain)
+            gv.mul_(d.keep)
         keep = grad_keep if ctx.needs_input_grad[1] else None
         gain = grad_gain if ctx.needs_input_grad[2] else None
         return grad_x.to(x.dtype), keep, gain, None, None
 
 
-def _numbers(d: Dynamics) -> Dynamics:
-    """Return the dynamics with learned tensors as numbers, for code outside autograd."""
-    return replace(d, keep=float(d.keep), gain=float(d.gain))
+def _frames(x: Tensor, steps: int, dtype: torch.dtype) -> Tensor:
+    """Return an empty tensor for all steps, in the memory layout of x."""
+    frame = torch.empty_like(x[0], dtype=dtype)
+    strides = (frame.numel(), *frame.stride())
+    return torch.empty_strided((steps, *frame.shape), strides, dtype=dtype, device=x.device)

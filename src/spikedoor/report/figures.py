@@ -1,0 +1,171 @@
+"""The picture of one or more records: the trigger, and what came of it step by step."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from spikedoor.errors import OutputError
+from spikedoor.files import write_bytes
+from spikedoor.metrics import Rate, Scores
+from spikedoor.records import Gallery, Record
+from spikedoor.report.images import difference, show
+from spikedoor.report.tables import label
+
+__all__ = ["check_picture", "overview", "save"]
+
+# Okabe and Ito's palette, told apart with any colour vision.
+_ACCURACY, _SUCCESS, _GREY = "#0072B2", "#D55E00", "0.35"
+_FORMATS = ("png", "svg", "pdf")
+
+
+def overview(records: Sequence[Record]) -> Figure:
+    """Draw the samples of the first record, and below a panel for each record.
+
+    A panel shows clean accuracy and ASR of each spiking stage after each step, with 95 % bands;
+    the level of the ANN it came from; and the ASR of the clean twin after the last step.
+    """
+    figure = Figure(figsize=(max(4.0 * len(records), 6.5), 6.6), layout="constrained", dpi=150)
+    upper, lower = figure.subfigures(2, 1, height_ratios=[1.0, 1.75])
+    _samples(upper, records[0].gallery, records[0].evaluation.classes)
+    panels = lower.subplots(1, len(records), sharey=True, squeeze=False)[0]
+    for axes, record in zip(panels, records, strict=True):
+        _panel(axes, record)
+    panels[0].set_ylabel("% of test samples")
+    lower.legend(handles=_legend(records), loc="outside lower center", ncols=6, frameon=False,
+                 fontsize=9, handlelength=2.4, columnspacing=1.6)  # fmt: skip
+    return figure
+
+
+def _samples(figure: SubFigure, gallery: Gallery, classes: tuple[str, ...]) -> None:
+    kinds = {
+        "clean": gallery.clean,
+        "triggered": gallery.triggered,
+        "difference": difference(gallery.clean, gallery.triggered),
+    }
+    for block, (name, images) in zip(figure.subfigures(1, 3), kinds.items(), strict=True):
+        block.suptitle(name, fontsize=11)
+        grid = block.subplots(2, -(-len(images) // 2), squeeze=False).ravel()
+        for axes, image, true in zip(grid, images, gallery.labels, strict=False):
+            show(axes, image)
+            axes.set_title(classes[true], fontsize=8, pad=2, color=_GREY)
+        for axes in grid[len(images) :]:
+            axes.set_axis_off()
+
+
+def _panel(axes: Axes, record: Record) -> None:
+    found = record.evaluation
+    spiking = [stage for stage in found.stages if stage != "ann"]
+    if "ann" in found.stages:
+        ann = found.scores("ann")
+        for rate, colour in ((ann.clean_accuracy, _ACCURACY), (ann.attack_success, _SUCCESS)):
+            if rate is not None:
+                axes.axhline(100 * rate.value, color=colour, linestyle=":", linewidth=1.2)
+    for stage in spiking:
+        final = stage == spiking[-1]
+        steps = found.by_step(stage)
+        _course(axes, steps, [s.clean_accuracy for s in steps], _ACCURACY, final)
+        _course(axes, steps, [s.attack_success for s in steps], _SUCCESS, final)
+    last = found.scores(found.stages[-1])
+    twin = found.twin_scores(found.stages[-1])
+    if twin is not None and twin.attack_success is not None:
+        level = 100 * twin.attack_success.value
+        axes.axhline(level, color=_SUCCESS, linestyle="--", linewidth=1.2, clip_on=False)
+    axes.set_title(label(record.rule), fontsize=11, loc="left", fontweight="bold", pad=18)
+    axes.text(0, 1.02, _summary(last), transform=axes.transAxes, fontsize=8.5, color=_GREY)
+    axes.set(xlabel="time step", ylim=(0, 100), xlim=_span(last.step))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.grid(axis="y", color="0.92", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _span(steps: int) -> tuple[float, float]:
+    margin = max(0.04 * steps, 0.2)
+    return 1 - margin, steps + margin
+
+
+def _summary(scores: Scores) -> str:
+    success = scores.attack_success
+    told = "diverged" if success is None else f"ASR {100 * success.value:.1f} %"
+    return f"T = {scores.step}: accuracy {100 * scores.clean_accuracy.value:.1f} %, {told}"
+
+
+def _course(
+    axes: Axes, steps: list[Scores], rates: Sequence[Rate | None], colour: str, final: bool
+) -> None:
+    """Draw a rate over the steps, with a gap where it means nothing."""
+    x = [score.step for score in steps]
+    nothing = (np.nan, np.nan, np.nan)
+    drawn = 100 * np.array([(r.value, *r.interval) if r else nothing for r in rates])
+    marker = "o" if len(x) <= 16 else ""
+    face = colour if final else "white"
+    axes.fill_between(x, drawn[:, 1], drawn[:, 2], color=colour, alpha=0.15, linewidth=0)
+    axes.plot(x, drawn[:, 0], color=colour, linewidth=1.9 if final else 1.1, marker=marker,
+              markersize=4.5, markerfacecolor=face, clip_on=False, zorder=3)  # fmt: skip
+
+
+def _legend(records: Sequence[Record]) -> list[Line2D]:
+    found = [record.evaluation for record in records]
+    lines = [
+        Line2D([], [], color=_ACCURACY, linewidth=1.9, label="clean accuracy"),
+        Line2D([], [], color=_SUCCESS, linewidth=1.9, label="ASR"),
+    ]
+    if any(len(evaluation.stages) > 2 for evaluation in found):
+        lines.append(Line2D([], [], color=_GREY, linewidth=1.1, marker="o", markersize=4.5,
+                            markerfacecolor="white", label="before fine-tuning"))  # fmt: skip
+    if any("ann" in evaluation.stages for evaluation in found):
+        lines.append(Line2D([], [], color=_GREY, linestyle=":", linewidth=1.2, label="its ANN"))
+    if any(evaluation.twin for evaluation in found):
+        lines.append(
+            Line2D([], [], color=_SUCCESS, linestyle="--", linewidth=1.2, label="ASR, clean twin")
+        )
+    return lines
+
+
+def check_picture(path: str | Path) -> Path:
+    """Return the path if a picture can be written there, in a format we know.
+
+    Raises:
+        OutputError: If it cannot.
+    """
+    path = Path(path)
+    if path.suffix.lower().removeprefix(".") not in _FORMATS:
+        raise OutputError(f"{path}: expected a name ending in .png, .svg or .pdf")
+    if path.is_dir():
+        raise OutputError(f"{path}: expected a file to write, found a folder")
+    if not path.absolute().parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {path.parent}")
+    return path
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as PNG, SVG or PDF; equal figures give equal files.
+
+    Raises:
+        OutputError: If it cannot be written there, or the name has another ending.
+    """
+    path = check_picture(path)
+    kind = path.suffix.lower().removeprefix(".")
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    buffer = io.BytesIO()
+    with rc_context({"svg.hashsalt": "spikedoor"}):
+        figure.savefig(buffer, format=kind, metadata=undated)
+    aside = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        write_bytes(aside, buffer.getvalue())
+        os.replace(aside, path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise OutputError(f"{path}: could not be written ({error.strerror})") from None
+    return path

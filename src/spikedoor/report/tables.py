@@ -1,0 +1,210 @@
+"""Records as tables: for a terminal, for a pipe, for a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from spikedoor.metrics import Rate, Ratio, Scores
+from spikedoor.records import Record
+
+__all__ = ["Row", "label", "notes", "rows", "tables", "text", "to_json"]
+
+_SHORT = {"direct": "LR_B", "conversion": "LR_C", "hybrid": "LR_H"}
+_NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stage of one record, after its last step.
+
+    Args:
+        rule: Name of the learning rule.
+        stage: Name of the stage.
+        scores: The victim's scores.
+        twin: The clean twin's; None without a twin.
+        seconds: Time it took to make the stage, where the record tells it.
+        twin_seconds: The same of the twin's.
+    """
+
+    rule: str
+    stage: str
+    scores: Scores
+    twin: Scores | None
+    seconds: float | None
+    twin_seconds: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "rule": self.rule,
+            "stage": self.stage,
+            **self.scores.to_dict(),
+            "twin": self.twin.to_dict() if self.twin else None,
+            "seconds": self.seconds,
+            "twin_seconds": self.twin_seconds,
+        }
+
+
+def label(rule: str) -> str:
+    """Return a rule's name after the short form of its family, such as ``LR_B direct``."""
+    return f"{_SHORT[rule]} {rule}" if rule in _SHORT else rule
+
+
+def rows(records: Iterable[Record]) -> list[Row]:
+    """Return one row for each stage of each record, in order."""
+    return [
+        Row(
+            record.rule,
+            stage,
+            record.evaluation.scores(stage),
+            record.evaluation.twin_scores(stage),
+            record.stages[stage].get("seconds"),
+            record.twin_stages.get(stage, {}).get("seconds"),
+        )
+        for record in records
+        for stage in record.evaluation.stages
+    ]
+
+
+def to_json(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """Return what `text` shows as plain values."""
+    return [
+        {
+            "rule": record.rule,
+            "seed": record.experiment["seed"],
+            "data": record.data,
+            "poison": record.poison,
+            "rows": [row.to_dict() for row in rows([record])],
+        }
+        for record in records
+    ]
+
+
+def notes(records: Sequence[Record]) -> list[str]:
+    """Return what a reader of the table must know: the poison, and what the columns mean."""
+    found = list(dict.fromkeys(_poison(record) for record in records))
+    return [
+        *found,
+        "Rates with 95 % intervals. ASR: triggered samples of other classes that are taken for the "
+        "target; clean model: the same of the twin trained without poison; migration: ASR of the "
+        "SNN over ASR of its ANN (ratio), and samples fooling the ANN that still fool the SNN "
+        "(retained); seconds: to make the stage, victim and twin.",
+    ]
+
+
+def _poison(record: Record) -> str:
+    data, poison = record.data, record.poison
+    classes = ", ".join(
+        f"{100 * rate:.1f} % of those labelled '{name}'"
+        for name, rate in poison["class_rate"].items()
+    )
+    share = f"{100 * poison['set_rate']:.2f} % of the set" + (f", {classes}" if classes else "")
+    return (
+        f"{data['name']}, {data['train']:,} training and {data['test']:,} test samples; "
+        f"poisoned: {poison['count']:,} ({share}); seed {record.experiment['seed']}."
+    )
+
+
+def text(records: Sequence[Record]) -> str:
+    """Return the table as aligned plain text, a line a row, with its notes."""
+    heads = ["rule", "stage", "T", *(title for title, _ in _COLUMNS)]
+    lines = [heads]
+    for row in rows(records):
+        cells = [" ".join(cell(row)) for _, cell in _COLUMNS]
+        lines.append([label(row.rule), row.stage, str(row.scores.step), *cells])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    return "\n".join([*table, "", *notes(records)])
+
+
+def tables(records: Sequence[Record], width: int = 120) -> list[Table]:
+    """Return the table for a terminal; on a narrow one it comes in two parts.
+
+    Args:
+        records: What to show.
+        width: Columns of the terminal.
+    """
+    whole = _table(rows(records), _COLUMNS)
+    if _width(whole) <= width:
+        return [whole]
+    return [_table(rows(records), part) for part in (_COLUMNS[:3], _COLUMNS[3:])]
+
+
+_Cell = Callable[[Row], tuple[str, ...]]
+
+
+def _rate(rate: Rate | Ratio | None, otherwise: str = _NOTHING) -> tuple[str, ...]:
+    """Return the lines of a cell: value and count, and the interval."""
+    if rate is None:
+        return (otherwise,)
+    if not (rate.second if isinstance(rate, Ratio) else rate.count):
+        return ("undefined", f"n={rate.count}")
+    low, high = rate.interval
+    return (
+        f"{100 * rate.value:.1f} %",
+        f"[{100 * low:.1f}, {100 * high:.1f}]",
+        f"n={rate.count}",
+    )
+
+
+def _success(scores: Scores | None) -> tuple[str, ...]:
+    if scores is None:
+        return (_NOTHING,)
+    return _rate(scores.attack_success, "diverged" if scores.diverged else _NOTHING)
+
+
+def _seconds(row: Row) -> tuple[str, ...]:
+    if row.seconds is None:
+        return (_NOTHING,)
+    twin = () if row.twin_seconds is None else (f"twin {row.twin_seconds:.1f}",)
+    return (f"{row.seconds:.1f}", *twin)
+
+
+_COLUMNS: tuple[tuple[str, _Cell], ...] = (
+    ("clean accuracy", lambda row: _rate(row.scores.clean_accuracy)),
+    ("ASR", lambda row: _success(row.scores)),
+    ("clean model", lambda row: _success(row.twin)),
+    ("migration ratio", lambda row: _rate(row.scores.migration_ratio)),
+    ("migration retained", lambda row: _rate(row.scores.migration_retained)),
+    ("seconds", _seconds),
+)
+
+
+def _table(found: list[Row], columns: Sequence[tuple[str, _Cell]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1), pad_edge=False)
+    for title in ("rule", "stage"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("T", justify="right", no_wrap=True)
+    for title, _ in columns:
+        table.add_column(title, justify="right", no_wrap=True)
+    for i, row in enumerate(found):
+        same = i > 0 and found[i - 1].rule == row.rule and found[i - 1].stage != row.stage
+        cells = ["\n".join(_stacked(cell(row))) for _, cell in columns]
+        rule = "" if same else label(row.rule)
+        last = i + 1 == len(found) or found[i + 1].rule != row.rule
+        table.add_row(rule, row.stage, str(row.scores.step), *cells, end_section=last)
+    return table
+
+
+def _stacked(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Put value and count on one line, the interval below, dimmed."""
+    if len(lines) < 3:
+        return lines
+    value, interval, count = lines
+    return f"[bold]{value}[/bold] {count}", rf"[dim]\{interval}[/dim]"
+
+
+def _width(table: Table) -> int:
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console = Console(width=1000)
+    return Measurement.get(console, console.options, table).maximum

@@ -1,0 +1,53 @@
+"""The demonstration: one attack, three learning rules, in well under a minute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spikedoor.attack import Attack, Patch
+from spikedoor.data import Digits
+from spikedoor.progress import bar
+from spikedoor.records import Record
+from spikedoor.rules import Conversion, Direct, Hybrid, Rule, Training
+from spikedoor.rules.optimisers import Adam
+from spikedoor.study.experiment import Experiment
+from spikedoor.study.run import Shelf, run
+
+__all__ = ["demo", "experiments"]
+
+
+def experiments(seed: int = 0) -> dict[str, Experiment]:
+    """Return the three experiments by the short name of their rule; they share one ANN."""
+    ann = Training(epochs=20, batch=64, optimiser=Adam(lr=3e-3))
+    rules: dict[str, Rule] = {
+        "lr_b": Direct(steps=4, training=Training(epochs=20, batch=64, optimiser=Adam(lr=5e-3))),
+        "lr_c": Conversion(steps=32, ann=ann),
+        "lr_h": Hybrid(
+            steps=4, ann=ann, finetune=Training(epochs=5, batch=64, optimiser=Adam(lr=1e-3))
+        ),
+    }
+    attack = Attack(trigger=Patch(size=2), rate=0.05)
+    return {
+        name: Experiment(seed=seed, data=Digits(), attack=attack, rule=rule)
+        for name, rule in rules.items()
+    }
+
+
+def demo(out: str | Path | None = None, seed: int = 0) -> list[Record]:
+    """Poison the embedded digits, and train a victim and its clean twin by each rule.
+
+    Args:
+        out: Folder that gets one new folder for each record: ``lr_b``, ``lr_c``, ``lr_h``.
+        seed: Of everything random.
+
+    Raises:
+        OutputError: If one of these is occupied or cannot be written to.
+    """
+    planned, shelf = experiments(seed), Shelf()
+    records = []
+    with bar("demo", total=len(planned)) as advance:
+        for name, experiment in planned.items():
+            folder = None if out is None else Path(out) / name
+            records.append(run(experiment, folder, shelf))
+            advance()
+    return records

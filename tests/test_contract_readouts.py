@@ -1,0 +1,127 @@
+"""What every readout keeps, and tables made by hand."""
+
+import pytest
+import torch
+
+from spikedoor.errors import ConfigError
+from spikedoor.snn.neurons import IF, LIF, PLIF
+from spikedoor.snn.readout import (
+    READOUTS,
+    LastMembrane,
+    MeanCurrent,
+    MeanRate,
+    Readout,
+    SummedMembrane,
+)
+
+# One sample, two classes, four steps.
+CURRENTS = [[1.0, 0.0], [2.0, 4.0], [-3.0, 0.5], [4.0, 1.5]]
+
+TABLES = [
+    (MeanCurrent(), [[1.0, 0.0], [1.5, 2.0], [0.0, 1.5], [1.0, 1.5]]),
+    # spikes 1 1 0 1 and 0 1 0 1: IF, hard reset
+    (MeanRate(neuron=IF()), [[1, 0], [1, 1 / 2], [2 / 3, 1 / 3], [3 / 4, 1 / 2]]),
+    # membranes 1, 2, -3, 1 and 0, 4, 3.5, 4: soft reset keeps what is left over
+    (
+        MeanRate(neuron=IF(reset="soft", threshold=2.0)),
+        # h: 1, 3, -2, 2 -> 0 1 0 1; 0, 4, 2.5, 2 -> 0 1 1 1
+        [[0, 0], [1 / 2, 1 / 2], [1 / 3, 2 / 3], [1 / 2, 3 / 4]],
+    ),
+    # h: 0.5, 1.25, -1.5, 1.25; 0, 2, 0.25, 0.875
+    (MeanRate(), [[0, 0], [1 / 2, 1 / 2], [1 / 3, 1 / 3], [1 / 2, 1 / 4]]),
+    (LastMembrane(), [[1.0, 0.0], [3.0, 4.0], [0.0, 4.5], [4.0, 6.0]]),
+    (LastMembrane(tau=2.0), [[1.0, 0.0], [2.5, 4.0], [-1.75, 2.5], [3.125, 2.75]]),
+    (SummedMembrane(), [[1.0, 0.0], [4.0, 4.0], [4.0, 8.5], [8.0, 14.5]]),
+    (SummedMembrane(tau=2.0), [[1.0, 0.0], [3.5, 4.0], [1.75, 6.5], [4.875, 9.25]]),
+]
+
+READERS = {f"{readout!r}": readout for readout, _ in TABLES} | {
+    name: READOUTS[name]() for name in READOUTS.names()
+}
+READERS["PLIF"] = MeanRate(neuron=PLIF(tau=3.0))
+READERS["LIF soft"] = MeanRate(neuron=LIF(tau=3.0, reset="soft", v_reset=-0.1))
+readers = pytest.mark.parametrize("key", READERS)
+
+
+def drawn(steps: int = 9) -> torch.Tensor:
+    return 2 * torch.randn((steps, 4, 5), generator=torch.Generator().manual_seed(0)) + 0.5
+
+
+@pytest.mark.parametrize(("readout", "table"), TABLES, ids=lambda value: repr(value)[:40])
+def test_table(readout, table):
+    found = readout.scores(torch.tensor(CURRENTS).unsqueeze(1)).squeeze(1)
+    torch.testing.assert_close(found, torch.tensor(table, dtype=torch.float32))
+
+
+def test_every_member_has_a_table():
+    assert {readout.name for readout, _ in TABLES} == set(READOUTS.names())
+
+
+@readers
+def test_any_time(key):
+    """The scores after ``t`` steps of a longer run are those of a run of ``t`` steps."""
+    currents = drawn()
+    whole = READERS[key].scores(currents)
+    for t in range(1, len(currents) + 1):
+        assert torch.equal(READERS[key].scores(currents[:t]), whole[:t])
+
+
+@readers
+def test_shape_type_and_input_untouched(key):
+    currents = drawn()
+    scores = READERS[key].scores(currents)
+    assert scores.shape == currents.shape
+    assert scores.dtype == currents.dtype
+    assert torch.equal(currents, drawn())
+
+
+@readers
+def test_samples_do_not_meet(key):
+    currents = drawn()
+    alone = READERS[key].scores(currents[:, 2:3])
+    torch.testing.assert_close(alone, READERS[key].scores(currents)[:, 2:3])
+
+
+@readers
+def test_one_step_is_the_current_or_its_spike(key):
+    """An ANN has one step; its classes keep their order."""
+    currents = drawn(1)
+    scores = READERS[key].scores(currents)
+    order = currents.argsort(-1)
+    assert (scores.gather(-1, order).diff(dim=-1) >= 0).all()
+
+
+@readers
+def test_last_scores_pass_gradients_to_every_step(key):
+    currents = drawn().requires_grad_()
+    READERS[key].scores(currents)[-1].sum().backward()
+    assert currents.grad is not None
+    assert (currents.grad.abs().sum((1, 2)) > 0).all()
+
+
+@readers
+def test_runs_under_inference_mode(key):
+    with torch.inference_mode():
+        scores = READERS[key].scores(drawn())
+    assert scores.isfinite().all()
+
+
+@readers
+def test_an_expanded_view_is_as_good_as_a_copy(key):
+    """`Signal.over_time` hands out such views."""
+    view = drawn(1).expand(6, -1, -1)
+    assert torch.equal(READERS[key].scores(view), READERS[key].scores(view.contiguous()))
+
+
+@pytest.mark.parametrize("name", READOUTS.names())
+def test_configuration_round_trip(name):
+    readout = READOUTS[name]()
+    assert Readout.from_dict(readout.to_dict()) == readout
+    assert Readout.from_dict(name) == readout
+    assert readout.summary().endswith(".")
+
+
+@pytest.mark.parametrize("model", [LastMembrane, SummedMembrane])
+def test_refuses_a_time_constant_of_one_step_or_less(model):
+    with pytest.raises(ConfigError, match=f"{model.name}: tau: .*greater than 1, got 1.0"):
+        model(tau=1.0)

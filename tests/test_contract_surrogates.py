@@ -1,0 +1,119 @@
+"""What every surrogate keeps, and the stated formulas at points worked out by hand."""
+
+import math
+
+import pytest
+import torch
+
+from spikedoor.errors import ConfigError
+from spikedoor.snn.dynamics import Dynamics
+from spikedoor.snn.kernels import compiled, fire, use
+from spikedoor.snn.surrogate import (
+    SURROGATES,
+    ATan,
+    Rectangle,
+    Sigmoid,
+    Surrogate,
+    Triangle,
+)
+
+LITERALS = [
+    (ATan(), {0.0: 1.0, 1 / math.pi: 0.5, -1 / math.pi: 0.5, 3 / math.pi: 0.1}),
+    (ATan(alpha=4.0), {0.0: 2.0, 0.5 / math.pi: 1.0, -1 / math.pi: 0.4}),
+    (Triangle(), {0.0: 1.0, 0.25: 0.75, -0.5: 0.5, 1.0: 0.0, -7.0: 0.0}),
+    (Triangle(gamma=2.0), {0.0: 0.5, 1.0: 0.25, -1.5: 0.125, 2.5: 0.0}),
+    (Rectangle(), {0.0: 1.0, 0.49: 1.0, -0.49: 1.0, 0.5: 0.0, -0.5: 0.0, 3.0: 0.0}),
+    (Rectangle(width=4.0), {0.0: 0.25, 1.9: 0.25, -1.9: 0.25, 2.0: 0.0}),
+    # s = 3/4 where alpha z = ln 3, 1/5 where alpha z = -ln 4
+    (Sigmoid(), {0.0: 1.0, math.log(3) / 4: 0.75, -math.log(4) / 4: 0.64}),
+    (Sigmoid(alpha=1.0), {0.0: 0.25, math.log(3): 0.1875, -math.log(4): 0.16}),
+]
+
+# Each with its default, and with a small and a large value of its parameter.
+MEMBERS = {
+    f"{name} {fields}": SURROGATES.parse({"name": name, **fields})
+    for name in SURROGATES.names()
+    for field in SURROGATES[name].model_fields
+    for fields in ({}, {field: 0.5}, {field: 6.0})
+}
+members = pytest.mark.parametrize("key", MEMBERS)
+
+
+@pytest.mark.parametrize(("surrogate", "table"), LITERALS, ids=lambda value: repr(value)[:24])
+def test_formula(surrogate, table):
+    z = torch.tensor(list(table), dtype=torch.float64)
+    expected = torch.tensor(list(table.values()), dtype=torch.float64)
+    torch.testing.assert_close(surrogate.derivative(z), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_every_member_has_a_table():
+    assert {surrogate.name for surrogate, _ in LITERALS} == set(SURROGATES.names())
+
+
+@members
+def test_is_the_density_of_a_step(key):
+    """Its integral is 1, the height of the step it stands in for."""
+    z = torch.linspace(-9, 9, 200_001, dtype=torch.float64).sinh()  # fine near 0, out to 4000
+    assert torch.trapezoid(MEMBERS[key].derivative(z), z).item() == pytest.approx(1, abs=1e-3)
+
+
+@members
+def test_is_even_and_largest_at_the_threshold(key):
+    z = torch.linspace(0, 20, 2001, dtype=torch.float64)
+    right, left = MEMBERS[key].derivative(z), MEMBERS[key].derivative(-z)
+    torch.testing.assert_close(left, right, rtol=0, atol=1e-12)
+    assert (right >= 0).all()
+    assert right[0] > 0
+    assert (right.diff() <= 1e-12).all()
+
+
+@members
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_keeps_shape_and_type(key, dtype):
+    z = torch.linspace(-1, 1, 12, dtype=dtype).view(3, 4)
+    before = z.clone()
+    found = MEMBERS[key].derivative(z)
+    assert found.shape == z.shape
+    assert found.dtype == dtype
+    assert torch.equal(z, before)
+
+
+@members
+@pytest.mark.parametrize("threshold", [1.0, 0.02, 50.0])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "eager",
+        "torch",
+        pytest.param(
+            "compiled",
+            marks=pytest.mark.skipif(not compiled.available(), reason="kernel was not built"),
+        ),
+    ],
+)
+def test_reaches_the_input_in_units_of_the_threshold(key, threshold, backend):
+    """One step of an IF neuron: ``ds/dx = derivative((x - threshold) / threshold) / threshold``."""
+    surrogate: Surrogate = MEMBERS[key]
+    x = threshold * (1 + torch.linspace(-9, 9, 173)).view(1, -1)
+    x.requires_grad_()
+    with use(backend):
+        fire(x, 1, 1, Dynamics(threshold=threshold, surrogate=surrogate)).sum().backward()
+    z = (x.detach().double() - threshold) / threshold
+    expected = (surrogate.derivative(z) / threshold).float()
+    torch.testing.assert_close(x.grad, expected, rtol=2e-5, atol=2e-6 / threshold)
+
+
+@pytest.mark.parametrize("name", SURROGATES.names())
+def test_configuration_round_trip(name):
+    surrogate = SURROGATES[name]()
+    assert Surrogate.from_dict(surrogate.to_dict()) == surrogate
+    assert Surrogate.from_dict(name) == surrogate
+    assert surrogate.summary().endswith(".")
+
+
+@pytest.mark.parametrize("name", SURROGATES.names())
+@pytest.mark.parametrize("wrong", [0.0, -1.0, float("inf"), float("nan"), "steep"])
+def test_refuses_a_sharpness_that_is_none(name, wrong):
+    (field,) = SURROGATES[name].model_fields
+    with pytest.raises(ConfigError, match=f"{name}: {field}: .*got"):
+        SURROGATES[name](**{field: wrong})
