@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ import torch.nn.functional as F
 from peers import Plan, SnnTorchNetwork, relu_network, spikingjelly_network
 from torch import nn
 
+from spikedoor.records.environment import processor
 from spikedoor.snn import kernels
 from spikedoor.snn.networks import VGG, SmallConv
 from spikedoor.snn.neurons import LIF
@@ -53,7 +53,13 @@ class Variant:
         after: Callable[[nn.Module], None] | None = None,
         backend: kernels.Backend = "auto",
     ) -> None:
-        self.net, self.forward, self.labels, self.bf16, self.after = net, forward, labels, bf16, after
+        self.net, self.forward, self.labels, self.bf16, self.after = (
+            net,
+            forward,
+            labels,
+            bf16,
+            after,
+        )
         self.backend: kernels.Backend = backend
         self.optimiser = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, foreach=True)
 
@@ -104,7 +110,9 @@ def variants(task: str) -> dict[str, Variant]:
 
     def jelly(bf16: bool) -> Variant:
         net = spikingjelly_network(plan, shape, 10)
-        return Variant(net.to(memory_format=last) if bf16 else net, peer, labels, bf16, functional.reset_net)
+        return Variant(
+            net.to(memory_format=last) if bf16 else net, peer, labels, bf16, functional.reset_net
+        )
 
     def torchy(bf16: bool) -> Variant:
         net = SnnTorchNetwork(plan, shape, 10)
@@ -167,12 +175,14 @@ def table(task: str, mode: str, seconds: dict[str, list[float]], batch: int) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--task", nargs="+", choices=list(TASKS), default=list(TASKS))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads")
+    print(f"{processor()}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     rows: list[dict] = []
     for task in options.task:
         times = measure(task, options.rounds)

@@ -6,18 +6,27 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from spikedoor.snn.dynamics import Dynamics
-from spikedoor.snn.kernels import Backend, Pool, eager, fire, use
+from spikedoor.snn.kernels import Backend, Pool, compiled, eager, fire, use
 from spikedoor.snn.norm import BatchNorm
 from spikedoor.snn.surrogate import ATan, Rectangle, Sigmoid, Triangle
 
-__all__ = ["CASES", "Case", "distance", "draw", "run"]
+__all__ = ["CASES", "Case", "backends", "distance", "draw", "needs_kernel", "run"]
+
+needs_kernel = pytest.mark.skipif(not compiled.available(), reason="kernel was not built")
 
 CLEAR = 1e-5
 """Distance to the threshold, in thresholds, that rounding in single precision does not bridge."""
+
+
+def backends(*names: Backend) -> pytest.MarkDecorator:
+    """Run a test on these back ends, without the compiled one where it was not built."""
+    marked = [pytest.param(n, marks=needs_kernel) if n == "compiled" else n for n in names]
+    return pytest.mark.parametrize("backend", marked)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
+from snn_cases import backends
 
 from spikedoor.errors import ConfigError
 from spikedoor.snn.dynamics import Dynamics
-from spikedoor.snn.kernels import compiled, fire, use
+from spikedoor.snn.kernels import fire, use
 from spikedoor.snn.surrogate import (
     SURROGATES,
     ATan,
@@ -80,17 +81,7 @@ def test_keeps_shape_and_type(key, dtype):
 
 @members
 @pytest.mark.parametrize("threshold", [1.0, 0.02, 50.0])
-@pytest.mark.parametrize(
-    "backend",
-    [
-        "eager",
-        "torch",
-        pytest.param(
-            "compiled",
-            marks=pytest.mark.skipif(not compiled.available(), reason="kernel was not built"),
-        ),
-    ],
-)
+@backends("eager", "torch", "compiled")
 def test_reaches_the_input_in_units_of_the_threshold(key, threshold, backend):
     """One step of an IF neuron: ``ds/dx = derivative((x - threshold) / threshold) / threshold``."""
     surrogate: Surrogate = MEMBERS[key]

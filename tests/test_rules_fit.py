@@ -28,8 +28,9 @@ from spikedoor.rules.optimisers import Adam, Constant, Crop, Flip
 from spikedoor.rules.training import train
 from spikedoor.snn.encoding import Poisson
 from spikedoor.snn.networks import SmallConv
-from spikedoor.snn.neurons import IF, PLIF
+from spikedoor.snn.neurons import IF, LIF, PLIF
 from spikedoor.snn.readout import LastMembrane
+from spikedoor.snn.surrogate import Triangle
 from spikedoor.victim import Victim
 
 RANDOM = QUICK.model_copy(update={"epochs": 1, "augment": (Flip(), Crop(pad=1))})
@@ -130,16 +131,13 @@ class TestDirect:
         victim = Direct(training=settings, steps=3).fit(SmallConv(width=8), data.train)
         assert accuracy(victim, data.test, "direct") > 0.5
 
-    def test_learns_a_planted_backdoor_by_label_only(self):
-        data = poisoned(stripes(), rate=0.5, target=2)
+    def test_learns_a_planted_backdoor_beside_the_task(self):
+        data = poisoned(stripes(), rate=0.3, target=2)
         settings = QUICK.model_copy(update={"epochs": 8})
-        victim = Direct(training=settings).fit(NETWORK, data)
-        wanted = data.labels[data.plan.indices]
-        assert (wanted == 2).all()
-        found = victim.final.predict(data, indices=data.plan.indices)[-1]
-        assert (found == wanted).mean() > 0.8
-        kept = np.flatnonzero(~data.poisoned)
-        assert (victim.final.predict(data, indices=kept)[-1] == data.labels[kept]).mean() > 0.8
+        rule = Direct(training=settings, neuron=LIF(threshold=0.3))
+        right = rule.fit(SmallConv(width=8), data).final.predict(data)[-1] == data.labels
+        assert right[data.poisoned].mean() > 0.9
+        assert right[~data.poisoned].mean() > 0.9
 
     def test_its_stage_is_what_was_asked_for(self):
         rule = Direct(training=RANDOM, steps=3, neuron=PLIF(tau=3.0), readout=LastMembrane())
@@ -249,8 +247,6 @@ class TestHybrid:
         assert fingerprint(found) != fingerprint(RULES[name].fit(NETWORK, data, ann=ann))
 
     def test_finetuned_with_the_surrogate_asked_for(self):
-        from spikedoor.snn.surrogate import Triangle
-
         stage = Hybrid(ann=RANDOM, finetune=RANDOM, surrogate=Triangle(gamma=0.7)).fit(
             NETWORK, stripes(48)
         )["finetuned"]

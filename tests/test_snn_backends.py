@@ -4,23 +4,14 @@ from functools import cache
 
 import pytest
 import torch
-from snn_cases import CASES, distance, run
+from snn_cases import CASES, backends, distance, run
 from torch import Tensor
 
-from spikedoor.snn.kernels import Backend, compiled
+from spikedoor.snn.kernels import Backend
 
 MOST = 1e-5
 
-backends = pytest.mark.parametrize(
-    "backend",
-    [
-        "torch",
-        pytest.param(
-            "compiled",
-            marks=pytest.mark.skipif(not compiled.available(), reason="kernel was not built"),
-        ),
-    ],
-)
+on_backends = backends("torch", "compiled")
 cases = pytest.mark.parametrize("name", CASES)
 
 
@@ -47,7 +38,7 @@ def test_single_precision_of_the_definition_is_its_double_precision(name):
 
 
 @cases
-@backends
+@on_backends
 def test_spikes_equal_the_definition_bit_for_bit(name, backend):
     found = outcome(name, backend, torch.float32)["out"]
     expected = outcome(name, "eager", torch.float32)["out"]
@@ -56,7 +47,7 @@ def test_spikes_equal_the_definition_bit_for_bit(name, backend):
 
 
 @cases
-@backends
+@on_backends
 def test_gradients_and_statistics_equal_the_definition_in_double_precision(name, backend):
     truth, found = outcome(name, "eager", torch.float64), outcome(name, backend, torch.float32)
     assert found.keys() == truth.keys()

@@ -9,14 +9,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from snn_cases import CASES, distance, draw, run
+from snn_cases import CASES, backends, distance, draw, needs_kernel, run
 from torch import Tensor
 
 from spikedoor.snn.dynamics import Dynamics
-from spikedoor.snn.kernels import compiled, use
-from spikedoor.snn.kernels import fire as fire_layer
+from spikedoor.snn.kernels import fire, use
 
-needs_kernel = pytest.mark.skipif(not compiled.available(), reason="kernel was not built")
 ROUNDING = 2**-8
 PLAIN = ["if", "if-vector", "lif-soft", "lif-attached", "triangle", "constant", "one-step-vector"]
 TIES = [name for name, case in CASES.items() if case.exact and case.leak is None]
@@ -46,7 +44,7 @@ def test_compiled_equals_torch(name):
 
 
 @pytest.mark.parametrize("name", PLAIN + TIES)
-@pytest.mark.parametrize("backend", ["torch", pytest.param("compiled", marks=needs_kernel)])
+@backends("torch", "compiled")
 def test_inside_is_single_precision(name, backend):
     case = with_short_spikes(name)
     x = halves(case)
@@ -80,14 +78,18 @@ def test_torch_norm_rounds_and_so_flips_few_spikes(name):
 
 @pytest.mark.parametrize(
     ("backend", "dtype"),
-    [("torch", torch.float16), ("torch", torch.bfloat16), ("eager", torch.bfloat16)]
-    + [pytest.param("compiled", torch.bfloat16, marks=needs_kernel)],
+    [
+        ("torch", torch.float16),
+        ("torch", torch.bfloat16),
+        ("eager", torch.bfloat16),
+        pytest.param("compiled", torch.bfloat16, marks=needs_kernel),
+    ],
     ids=str,
 )
 def test_long_sums_of_small_currents_are_kept(backend, dtype):
     """1000 steps of 2^-10: in half precision the sum would stop growing on the way."""
     x = torch.full((1, 4), 2.0**-10, dtype=dtype)
     with use(backend):
-        spikes = fire_layer(x, 1024, 1, Dynamics())
+        spikes = fire(x, 1024, 1, Dynamics())
     assert spikes.dtype == dtype
     assert spikes.nonzero()[:, 0].unique().tolist() == [1023]

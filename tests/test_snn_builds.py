@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from snn_cases import CASES, distance, run
+from snn_cases import CASES, distance, needs_kernel, run
 
 from spikedoor.errors import ConfigError
 from spikedoor.snn.dynamics import Dynamics
@@ -48,7 +48,7 @@ def test_every_build_is_the_neuron(build, name, monkeypatch):
     assert all(distance(found[key], expected[key]) < 1e-5 for key in expected)
 
 
-@pytest.mark.skipif(not compiled.available(), reason="kernel was not built")
+@needs_kernel
 def test_compiled_is_first_choice_and_leaves_to_torch_what_it_cannot_do():
     d = Dynamics()
     assert backend_for(torch.zeros(2, 3), d) == "compiled"

@@ -4,22 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from snn_cases import CASES, distance, draw, run
+from snn_cases import CASES, backends, distance, draw, run
 from torch import Tensor
 
-from spikedoor.snn.kernels import compiled
-
-backends = pytest.mark.parametrize(
-    "backend",
-    [
-        "eager",
-        "torch",
-        pytest.param(
-            "compiled",
-            marks=pytest.mark.skipif(not compiled.available(), reason="kernel was not built"),
-        ),
-    ],
-)
+on_backends = backends("eager", "torch", "compiled")
 CONSTANT = [name for name, case in CASES.items() if case.constant]
 MOMENTUM = 0.1
 
@@ -31,7 +19,7 @@ def both(name: str, backend: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]
     return run(case, backend, x=once), run(replace(case, constant=False), backend, x=repeated)
 
 
-@backends
+@on_backends
 @pytest.mark.parametrize("name", CONSTANT)
 def test_same_spikes_and_gradients(name, backend):
     constant, repeated = both(name, backend)
@@ -41,7 +29,7 @@ def test_same_spikes_and_gradients(name, backend):
         assert distance(constant[key], repeated[key]) < 1e-5, key
 
 
-@backends
+@on_backends
 @pytest.mark.parametrize("name", [name for name in CONSTANT if CASES[name].norm == "train"])
 def test_running_variance_counts_a_constant_batch_once(name, backend):
     """Both estimate from the biased variance ``v``: ``v n / (n - 1)``, with n values or T n."""

@@ -2,12 +2,10 @@
 
 import pytest
 import torch
-from snn_cases import CASES, Case, run
+from snn_cases import CASES, Case, needs_kernel, run
 from torch import Tensor
 
-from spikedoor.snn.kernels import compiled
-
-pytestmark = pytest.mark.skipif(not compiled.available(), reason="kernel was not built")
+pytestmark = needs_kernel
 
 
 @pytest.fixture

@@ -57,9 +57,7 @@ def theirs(x: Tensor, beta: float, reset: str, delay: bool) -> Tensor:
     ],
 )
 def test_spikes_and_gradients(beta, reset, delay, fire):
-    d = Dynamics(
-        keep=beta, soft=reset == "subtract", detach_reset=delay, surrogate=ATan(alpha=2.0)
-    )
+    d = Dynamics(keep=beta, soft=reset == "subtract", detach_reset=delay, surrogate=ATan(alpha=2.0))
     expected_x, found_x = drawn(0).requires_grad_(), drawn(0).requires_grad_()
     expected, found = theirs(expected_x, beta, reset, delay), fire(found_x, STEPS, d)
     assert torch.equal(found, expected.double())

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from snn_cases import backends
 
 from spikedoor.snn.dynamics import Dynamics
-from spikedoor.snn.kernels import compiled, eager, fire, use
+from spikedoor.snn.kernels import eager, fire, use
 from spikedoor.snn.surrogate import Rectangle
 
 CURRENT = [0.5, 1.0, 0.25, 0.25, 2.0]
@@ -43,17 +44,7 @@ MEMBRANES = {
     ),
 }
 
-backends = pytest.mark.parametrize(
-    "backend",
-    [
-        "eager",
-        "torch",
-        pytest.param(
-            "compiled",
-            marks=pytest.mark.skipif(not compiled.available(), reason="kernel was not built"),
-        ),
-    ],
-)
+on_backends = backends("eager", "torch", "compiled")
 
 
 @pytest.mark.parametrize("name", MEMBRANES)
@@ -63,7 +54,7 @@ def test_membrane(name):
     assert h.flatten().tolist() == membrane
 
 
-@backends
+@on_backends
 @pytest.mark.parametrize("name", MEMBRANES)
 def test_spikes(name, backend):
     d, _, spikes = MEMBRANES[name]
@@ -100,7 +91,7 @@ GRADIENTS = {
 }
 
 
-@backends
+@on_backends
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_gradients(name, backend):
     current, fields, expected = GRADIENTS[name]
@@ -111,7 +102,7 @@ def test_gradients(name, backend):
     assert x.grad.flatten().tolist() == list(expected)
 
 
-@backends
+@on_backends
 @pytest.mark.parametrize(
     ("kind", "out", "grad"),
     [
@@ -133,7 +124,7 @@ def test_pooling(kind, out, grad, backend):
     assert x.grad[0, 0, :, 2].tolist() == [0, 0, 0]
 
 
-@backends
+@on_backends
 def test_max_of_silence_sends_its_gradient_to_the_first(backend):
     x = torch.full((1, 1, 2, 2), 0.5, requires_grad=True)
     with use(backend):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -44,7 +44,7 @@ class _OneLineErrors(type(BaseModel)):
         try:
             return super().__call__(*args, **fields)
         except ValidationError as error:
-            raise explain(error, cls, fields) from None
+            raise explain(error, cast("type[BaseModel]", cls), fields) from None
 
 
 class Component(BaseModel, metaclass=_OneLineErrors):
@@ -100,9 +100,7 @@ class Component(BaseModel, metaclass=_OneLineErrors):
         return {"anyOf": [_member_schema(cls.family[name]) for name in cls.family.names()]}
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         if not _is_family_base(cls):
             return handler(source)
         return core_schema.no_info_plain_validator_function(
@@ -142,7 +140,7 @@ def _fields_at(model: type[BaseModel], path: tuple[int | str, ...], value: Any) 
     current: Any = model
     for part in (None, *path):
         if part is not None:
-            field = current.model_fields.get(part) if hasattr(current, "model_fields") else None
+            field = getattr(current, "model_fields", {}).get(part)
             current = field.annotation if field else None
             value = value.get(part) if isinstance(value, dict) else None
         if inspect.isclass(current) and issubclass(current, Component) and _is_family_base(current):
@@ -150,4 +148,4 @@ def _fields_at(model: type[BaseModel], path: tuple[int | str, ...], value: Any) 
             current = current.family[name] if isinstance(name, str) else None
         if not hasattr(current, "model_fields"):
             return []
-    return list(current.model_fields)
+    return list(getattr(current, "model_fields", ()))

@@ -1,4 +1,4 @@
-"""Put a victim, and its clean twin, to the test: what each stage says of clean and triggered data."""
+"""Put a victim and its clean twin to the test: what each stage says of clean and triggered data."""
 
 from __future__ import annotations
 

@@ -97,7 +97,9 @@ class Family:
         if isinstance(value, str):
             value = {"name": value}
         if not isinstance(value, dict):
-            raise ConfigError(f"expected a {self.kind} (a name or a table with 'name'), got {value!r}")
+            raise ConfigError(
+                f"expected a {self.kind} (a name or a table with 'name'), got {value!r}"
+            )
         fields = dict(value)
         name = fields.pop("name", None)
         if not isinstance(name, str):

@@ -105,8 +105,8 @@ class Stage:
     blueprint: Blueprint
     network: Network
     steps: int = 1
-    encoding: Encoding = Direct()
-    readout: Readout = MeanCurrent()
+    encoding: Encoding = field(default_factory=Direct)
+    readout: Readout = field(default_factory=MeanCurrent)
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -72,9 +72,13 @@ class PoisonedSet:
         """The set as it was before poisoning, with true labels."""
         return self.base
 
-    @cached_property
+    @property
     def labels(self) -> Labels:
         """True labels, and the attacker's for poisoned samples, int64 [N]."""
+        return self._relabelled
+
+    @cached_property
+    def _relabelled(self) -> Labels:
         return _locked(self.plan.relabel(self.base.labels))
 
     @cached_property

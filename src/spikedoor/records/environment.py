@@ -26,7 +26,9 @@ def describe() -> dict[str, str | int | None]:
         "commit": _commit(),
         "platform": platform.platform(),
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
     }
     if "torch" in sys.modules:
         found["threads"] = sys.modules["torch"].get_num_threads()

@@ -36,7 +36,7 @@ def overview(records: Sequence[Record]) -> Figure:
     the level of the ANN it came from; and the ASR of the clean twin after the last step.
     """
     figure = Figure(figsize=(max(4.0 * len(records), 6.5), 6.6), layout="constrained", dpi=150)
-    upper, lower = figure.subfigures(2, 1, height_ratios=[1.0, 1.75])
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.0, 1.75])[:, 0]
     _samples(upper, records[0].gallery, records[0].evaluation.classes)
     panels = lower.subplots(1, len(records), sharey=True, squeeze=False)[0]
     for axes, record in zip(panels, records, strict=True):
@@ -53,7 +53,9 @@ def _samples(figure: SubFigure, gallery: Gallery, classes: tuple[str, ...]) -> N
         "triggered": gallery.triggered,
         "difference": difference(gallery.clean, gallery.triggered),
     }
-    for block, (name, images) in zip(figure.subfigures(1, 3), kinds.items(), strict=True):
+    for block, (name, images) in zip(
+        figure.subfigures(1, 3, squeeze=False)[0], kinds.items(), strict=True
+    ):
         block.suptitle(name, fontsize=11)
         grid = block.subplots(2, -(-len(images) // 2), squeeze=False).ravel()
         for axes, image, true in zip(grid, images, gallery.labels, strict=False):

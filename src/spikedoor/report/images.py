@@ -18,10 +18,7 @@ def difference(clean: _Image, triggered: _Image) -> _Image:
 
 def show(axes: Axes, image: _Image) -> None:
     """Draw an image [C, H, W] without smoothing: grey, colour, or the mean of other channels."""
-    if len(image) == 3:
-        picture = np.moveaxis(image, 0, -1)
-    else:
-        picture = image.mean(0)
+    picture = np.moveaxis(image, 0, -1) if len(image) == 3 else image.mean(0)
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])

@@ -179,16 +179,16 @@ _COLUMNS: tuple[tuple[str, _Cell], ...] = (
 
 
 def _table(found: list[Row], columns: Sequence[tuple[str, _Cell]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1), pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     for title in ("rule", "stage"):
         table.add_column(title, no_wrap=True)
     table.add_column("T", justify="right", no_wrap=True)
     for title, _ in columns:
-        table.add_column(title, justify="right", no_wrap=True)
+        table.add_column(title.replace(" ", "\n"), justify="right", no_wrap=True)
     for i, row in enumerate(found):
         same = i > 0 and found[i - 1].rule == row.rule and found[i - 1].stage != row.stage
         cells = ["\n".join(_stacked(cell(row))) for _, cell in columns]
-        rule = "" if same else label(row.rule)
+        rule = "" if same else label(row.rule).replace(" ", "\n")
         last = i + 1 == len(found) or found[i + 1].rule != row.rule
         table.add_row(rule, row.stage, str(row.scores.step), *cells, end_section=last)
     return table

@@ -1,4 +1,4 @@
-"""The three families of supervised learning rules: direct (LR_B), conversion (LR_C), hybrid (LR_H)."""
+"""The three families of learning rules: direct (LR_B), conversion (LR_C), hybrid (LR_H)."""
 
 from spikedoor.rules.base import RULES, Rule, RuleFromANN, train_ann
 from spikedoor.rules.conversion import Conversion

@@ -54,7 +54,11 @@ class SGD(Optimiser):
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.SGD(
-            parameters, self.lr, self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov
+            parameters,
+            self.lr,
+            self.momentum,
+            weight_decay=self.weight_decay,
+            nesterov=self.nesterov,
         )
 
 
@@ -156,4 +160,6 @@ class Crop(Augmentation):
         rows = (places[0] + torch.arange(height)).to(images.device)
         columns = (places[1] + torch.arange(width)).to(images.device)
         sample = torch.arange(count, device=images.device).view(-1, 1, 1)
-        return padded.permute(0, 2, 3, 1)[sample, rows.unsqueeze(2), columns.unsqueeze(1)].permute(0, 3, 1, 2)
+        return padded.permute(0, 2, 3, 1)[sample, rows.unsqueeze(2), columns.unsqueeze(1)].permute(
+            0, 3, 1, 2
+        )

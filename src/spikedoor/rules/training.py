@@ -155,9 +155,7 @@ def _split(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]
     return np.sort(shuffled[held:]), np.sort(shuffled[:held])
 
 
-def _accuracy(
-    stage: Stage, data: SampleSet, chosen: np.ndarray, how: Training, seed: int
-) -> float:
+def _accuracy(stage: Stage, data: SampleSet, chosen: np.ndarray, how: Training, seed: int) -> float:
     """Return accuracy on the validation split; nan without one."""
     if not len(chosen):
         return float("nan")

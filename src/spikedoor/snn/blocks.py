@@ -5,7 +5,7 @@ Layers are made without values; `Architecture.build` draws them from the run's g
 
 from __future__ import annotations
 
-from typing import final
+from typing import cast, final
 
 import torch
 import torch.nn.functional as F
@@ -33,12 +33,12 @@ class Synapse(nn.Module):
     def conv(cls, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> Synapse:
         """Make a convolution (padded to keep the size, no bias) with batch norm."""
         layer = skip_init(nn.Conv2d, inputs, outputs, kernel, stride, kernel // 2, bias=False)
-        return cls(layer, BatchNorm(outputs))
+        return cls(cast(nn.Conv2d, layer), BatchNorm(outputs))
 
     @classmethod
     def linear(cls, inputs: int, outputs: int) -> Synapse:
         """Make a linear layer with bias and no norm."""
-        return cls(skip_init(nn.Linear, inputs, outputs), None)
+        return cls(cast(nn.Linear, skip_init(nn.Linear, inputs, outputs)), None)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.layer(x)
@@ -109,7 +109,7 @@ class Head(nn.Module):
 
     def __init__(self, inputs: int, classes: int) -> None:
         super().__init__()
-        self.layer = skip_init(nn.Linear, inputs, classes)
+        self.layer = cast(nn.Linear, skip_init(nn.Linear, inputs, classes))
 
     def forward(self, signal: Signal) -> Signal:
         def scores(x: Tensor) -> Tensor:

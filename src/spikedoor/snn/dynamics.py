@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,7 +47,7 @@ class Dynamics:
     v_reset: float = 0.0
     initial: float | Tensor = 0.0
     detach_reset: bool = True
-    surrogate: Surrogate = ATan()
+    surrogate: Surrogate = field(default_factory=ATan)
 
     @property
     def learned(self) -> bool:
@@ -58,18 +59,18 @@ class _Spike(torch.autograd.Function):
     """Step function with a surrogate derivative."""
 
     @staticmethod
-    def forward(ctx, z: Tensor, surrogate: Surrogate) -> Tensor:
+    def forward(ctx: Any, z: Tensor, surrogate: Surrogate) -> Tensor:
         ctx.save_for_backward(z)
         ctx.surrogate = surrogate
         return (z >= 0).to(z.dtype)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         (z,) = ctx.saved_tensors
-        return grad * ctx.surrogate.derivative(z), None
+        return grads[0] * ctx.surrogate.derivative(z), None
 
 
-def step(v: Tensor | float, x: Tensor, d: Dynamics) -> tuple[Tensor, Tensor, Tensor]:
+def step(v: Tensor, x: Tensor, d: Dynamics) -> tuple[Tensor, Tensor, Tensor]:
     """Do one step: this is the definition of the neuron, written to be read.
 
     Args:

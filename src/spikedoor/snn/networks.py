@@ -70,7 +70,9 @@ class Architecture(Component):
             ConfigError: If frames are smaller or larger than that.
         """
         if not 8 <= min(shape[1:]) <= max(shape[1:]) <= 128:
-            raise ConfigError(f"network '{self.name}' takes frames of 8 to 128 px, got {shape[1]}x{shape[2]}")
+            raise ConfigError(
+                f"network '{self.name}' takes frames of 8 to 128 px, got {shape[1]}x{shape[2]}"
+            )
         network = self._plan(shape, classes, activation)
         _initialise(network, torch_generator(seed, "init"))
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

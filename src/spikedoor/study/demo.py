@@ -6,6 +6,7 @@ from pathlib import Path
 
 from spikedoor.attack import Attack, Patch
 from spikedoor.data import Digits
+from spikedoor.files import check_free
 from spikedoor.progress import bar
 from spikedoor.records import Record
 from spikedoor.rules import Conversion, Direct, Hybrid, Rule, Training
@@ -44,6 +45,9 @@ def demo(out: str | Path | None = None, seed: int = 0) -> list[Record]:
         OutputError: If one of these is occupied or cannot be written to.
     """
     planned, shelf = experiments(seed), Shelf()
+    if out is not None:
+        for name in planned:
+            check_free(Path(out) / name)
     records = []
     with bar("demo", total=len(planned)) as advance:
         for name, experiment in planned.items():

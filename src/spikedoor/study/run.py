@@ -109,7 +109,9 @@ def _fit(experiment: Experiment, data: PoisonedSet, device: str, shelf: Shelf) -
 
 def _device(wanted: str) -> str:
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device: expected 'cpu' or 'auto', got 'cuda', but torch sees no GPU here")
+        raise ConfigError(
+            "device: expected 'cpu' or 'auto', got 'cuda', but torch sees no GPU here"
+        )
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 
 

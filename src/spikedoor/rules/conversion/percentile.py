@@ -32,7 +32,7 @@ class Percentile(ActivationScale):
     nonzero: bool = False
     """Leave out activations of zero."""
     momentum: float | None = Field(None, gt=0, le=1)
-    """Take a running average over batches instead of the mean; 0.1 is what the released code does."""
+    """Average over batches with this weight for the newest; 0.1 is what the released code does."""
 
     def statistic(self, activations: Tensor) -> float:
         values = activations.float().cpu().numpy().ravel()

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -36,7 +35,7 @@ def use(backend: Backend) -> Iterator[None]:
         ConfigError: If the compiled kernel is asked for but was not built.
     """
     if backend == "compiled" and not compiled.available():
-        raise ConfigError("the compiled kernel was not built here; reinstall with a C compiler at hand")
+        raise ConfigError("the compiled kernel was not built here; reinstall with a C compiler")
     token = _choice.set(backend)
     try:
         yield

@@ -21,18 +21,17 @@ _VERSION = 1
 _POOLS = {None: 0, "max": 1, "avg": 2}
 _DTYPES = {torch.float32: 0, torch.bfloat16: 1}
 
+_WHOLE = ("dtype", "pool", "surrogate", "soft", "detach", "learn", "threads")
+_REAL = (
+    "keep", "gain", "rest", "threshold", "amplitude", "v_reset", "initial", "sharpness",
+)  # fmt: skip
+
 
 class _Problem(ctypes.Structure):
     _fields_ = (
-        [(name, ctypes.c_int64) for name in "STNHWC"]
-        + [
-            (name, ctypes.c_int32)
-            for name in "dtype pool surrogate soft detach learn threads affine".split()
-        ]
-        + [
-            (name, ctypes.c_float)
-            for name in "keep gain rest threshold amplitude v_reset initial sharpness".split()
-        ]
+        [(name, ctypes.c_int64) for name in ("S", "T", "N", "H", "W", "C")]
+        + [(name, ctypes.c_int32) for name in _WHOLE]
+        + [(name, ctypes.c_float) for name in _REAL]
     )
 
 
@@ -68,7 +67,9 @@ def supports(x: Tensor, d: Dynamics) -> bool:
     return x.device.type == "cpu" and x.dtype in _DTYPES and available()
 
 
-def fire(x: Tensor, steps: int, batch: int, d: Dynamics, norm: Any = None, pool: str | None = None) -> Tensor:
+def fire(
+    x: Tensor, steps: int, batch: int, d: Dynamics, norm: Any = None, pool: str | None = None
+) -> Tensor:
     """Return ``pool(spikes(norm(x)))``.
 
     Shapes:
@@ -159,7 +160,12 @@ class _Fire(torch.autograd.Function):
         layout = torch.channels_last if x.dim() == 4 else torch.contiguous_format
         out = torch.empty(shape, dtype=x.dtype, memory_format=layout)
         library.spd_forward(
-            ctypes.byref(problem), _pointer(x), _pointer(scale), _pointer(shift), _pointer(initial), _pointer(out)
+            ctypes.byref(problem),
+            _pointer(x),
+            _pointer(scale),
+            _pointer(shift),
+            _pointer(initial),
+            _pointer(out),
         )
         ctx.save_for_backward(x, scale, shift, mean, inverse, initial)
         ctx.problem = problem
@@ -193,7 +199,9 @@ class _Fire(torch.autograd.Function):
         if scale is not None:
             bias_grad = sums[:channels].float()
             weight_grad = sums[channels : 2 * channels].float() * inverse
-            _through_norm(library, problem, x, grad, scale, mean, inverse, sums, ctx.batch_statistics)
+            _through_norm(
+                library, problem, x, grad, scale, mean, inverse, sums, ctx.batch_statistics
+            )
         need = ctx.needs_input_grad
         return (
             grad,
@@ -212,7 +220,9 @@ def _statistics(
     if not norm.training:
         return norm.running_mean.float(), torch.rsqrt(norm.running_var.float() + norm.eps)
     moments = torch.empty(2, problem.C, dtype=torch.float64)
-    library.spd_moments(ctypes.byref(problem), _pointer(x), _pointer(moments[0]), _pointer(moments[1]))
+    library.spd_moments(
+        ctypes.byref(problem), _pointer(x), _pointer(moments[0]), _pointer(moments[1])
+    )
     norm.track(moments[0], moments[1], x.numel() // problem.C)
     return moments[0].float(), torch.rsqrt(moments[1] + norm.eps).float()
 
@@ -228,7 +238,7 @@ def _through_norm(
     sums: Tensor,
     batch_statistics: bool,
 ) -> None:
-    """Carry the gradient through the norm, in place: g <- scale (g - mean(g) - xhat mean(g xhat))."""
+    """Carry the gradient through the norm: g <- scale (g - mean(g) - xhat mean(g xhat))."""
     a, b, d = scale, None, None
     if batch_statistics:
         count = x.numel() // problem.C
@@ -237,4 +247,6 @@ def _through_norm(
         second = sums[problem.C : 2 * problem.C] * inv * inv / count
         b = (-wide * second).float()
         d = (wide * (second * mean.double() - first)).float()
-    library.spd_affine(ctypes.byref(problem), _pointer(x), _pointer(grad), _pointer(a), _pointer(b), _pointer(d))
+    library.spd_affine(
+        ctypes.byref(problem), _pointer(x), _pointer(grad), _pointer(a), _pointer(b), _pointer(d)
+    )

@@ -33,7 +33,7 @@ enum { ATAN, TRIANGLE, RECTANGLE, SIGMOID };
 
 typedef struct {
     int64_t S, T, N, H, W, C;
-    int32_t dtype, pool, surrogate, soft, detach, learn, threads, affine;
+    int32_t dtype, pool, surrogate, soft, detach, learn, threads;
     float keep, gain, rest, threshold, amplitude, v_reset, initial, sharpness;
 } Problem;
 

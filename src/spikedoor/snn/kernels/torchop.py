@@ -18,7 +18,7 @@ __all__ = ["fire"]
 
 
 def fire(x: Tensor, steps: int, d: Dynamics) -> Tensor:
-    """Return the output spikes; see `eager.fire`, whose equal this is. Half precision is widened."""
+    """Return the output spikes: the equal of `eager.fire`. Half precision is widened."""
     return _Fire.apply(x, d.keep, d.gain, steps, d)
 
 
@@ -99,7 +99,7 @@ class _Fire(torch.autograd.Function):
                 earlier = _reset(h[t - 1], s[t - 1], d, before) if t else initial
                 grad_keep += (gv * (earlier - d.v_reset)).sum()
                 grad_gain += (gv * x[now]).sum()
-            grad_x[now].add_(gv, alpha=d.gain)
+            grad_x[now].add_(gv, alpha=float(d.gain))
             gv.mul_(d.keep)
         keep = grad_keep if ctx.needs_input_grad[1] else None
         gain = grad_gain if ctx.needs_input_grad[2] else None

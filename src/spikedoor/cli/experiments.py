@@ -1,0 +1,201 @@
+"""The verbs about experiments: demo, run, check, preview."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spikedoor.cli.output import claimed, print_json, print_records, say
+
+if TYPE_CHECKING:
+    from spikedoor.study import Experiment
+
+__all__ = ["check", "demo", "preview", "run"]
+
+DEMO_EXAMPLES = """\b
+Examples:
+  spikedoor demo
+  spikedoor demo --out first-look --seed 1
+"""
+RUN_EXAMPLES = """\b
+Examples:
+  spikedoor run experiment.toml
+  spikedoor run experiment.toml --set attack.rate=0.1 --set rule.steps=8 --out high-rate
+  spikedoor run experiment.toml --set rule=conversion --no-twin --json
+"""
+CHECK_EXAMPLES = """\b
+Examples:
+  spikedoor check experiment.toml
+  spikedoor check studies/*.toml
+"""
+PREVIEW_EXAMPLES = """\b
+Examples:
+  spikedoor preview experiment.toml
+  spikedoor preview experiment.toml --set attack.trigger.size=5 --out larger.png
+"""
+
+File = Annotated[Path, typer.Argument(metavar="FILE.toml", help="The experiment.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=C", help="Set a key of the file; may be repeated."),
+]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="New folder for what is made.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
+
+
+def demo(
+    out: Out = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    json: Json = False,
+) -> None:
+    """Measure three learning rules on the embedded digits.
+
+    One attack; a victim and a clean twin by each rule; less than a minute on two cores.
+
+    Records and a picture go to a new folder, runs/demo-N by default.
+    """
+    start = time.perf_counter()
+    with claimed(out, "demo") as folder:
+        from spikedoor.files import new_folder
+        from spikedoor.report.figures import overview, save
+        from spikedoor.report.tables import to_json
+        from spikedoor.study.demo import demo
+
+        with new_folder(folder) as aside:
+            records = demo(aside, seed)
+            save(overview(records), aside / "overview.png")
+    seconds = time.perf_counter() - start
+    if json:
+        print_json({"folder": str(folder), "seconds": seconds, "records": to_json(records)})
+        return
+    print_records(records)
+    say(f"\nPicture: {folder / 'overview.png'}")
+    say(f"Records: {', '.join(str(folder / n) for n in ('lr_b', 'lr_c', 'lr_h'))}")
+    say(f"Took {seconds:.1f} s.")
+
+
+def run(
+    file: File,
+    settings: Settings = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Override of the file's seed.")] = None,
+    out: Out = None,
+    json: Json = False,
+    no_twin: Annotated[
+        bool, typer.Option("--no-twin", help="Train no clean twin: half the time, no control.")
+    ] = False,
+) -> None:
+    """Run an experiment and print its scores.
+
+    Train the victim and its clean twin, and put both to the test. The record goes to a new
+    folder, runs/NAME-N by default.
+    """
+    start = time.perf_counter()
+    experiment = _load(file, settings, seed)
+    if no_twin:
+        experiment = experiment.model_copy(update={"twin": False})
+    with claimed(out, file.stem) as folder:
+        from spikedoor.report.tables import to_json
+        from spikedoor.study import run
+
+        record = run(experiment, folder)
+    seconds = time.perf_counter() - start
+    if json:
+        print_json({"folder": str(folder), "seconds": seconds, "records": to_json([record])})
+        return
+    print_records([record])
+    say(f"\nRecord: {folder}")
+    say(f"Took {seconds:.1f} s.")
+
+
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE.toml...", help="Experiments.")],
+    settings: Settings = None,
+    json: Json = False,
+) -> None:
+    """Validate experiments, without data or training."""
+    from spikedoor.errors import SpikedoorError
+
+    found: list[dict[str, object]] = []
+    for file in files:
+        try:
+            experiment = _load(file, settings)
+        except SpikedoorError as error:
+            found.append({"file": str(file), "ok": False, "error": str(error)})
+            if not json:
+                print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            continue
+        found.append({"file": str(file), "ok": True, "experiment": experiment.to_dict()})
+        if not json:
+            say(f"{file}: ok\n  {_in_brief(experiment)}")
+    if json:
+        print_json(found)
+    if not all(entry["ok"] for entry in found):
+        raise typer.Exit(2)
+
+
+def preview(
+    file: File,
+    settings: Settings = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="PICTURE", help="PNG, SVG or PDF; FILE-preview.png by default."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Draw what the trigger does to some samples.
+
+    And print how much it changes them.
+    """
+    from spikedoor.report.figures import check_picture, save
+    from spikedoor.report.preview import changes, sheet
+
+    experiment = _load(file, settings)
+    picture = check_picture(out or Path(f"{file.stem}-preview.png"))
+    from spikedoor.study.run import gallery
+
+    data = experiment.data.load()
+    attack = experiment.attack.prepare(data.train, experiment.seed)
+    shown, classes = gallery(data, attack), data.test.classes
+    title = f"{attack.trigger.name} on {data.name}"
+    save(sheet(shown, classes, title), picture)
+    found = changes(shown)
+    if json:
+        samples = [
+            {"class": classes[label], **change._asdict()}
+            for label, change in zip(shown.labels, found, strict=True)
+        ]
+        print_json({"picture": str(picture), "samples": samples})
+        return
+    say(title)
+    width = max(len(classes[label]) for label in shown.labels)
+    for label, change in zip(shown.labels, found, strict=True):
+        say(f"  {classes[label]:{width}}  {change}")
+    say(f"Picture: {picture}")
+
+
+def _load(file: Path, settings: list[str] | None, seed: int | None = None) -> Experiment:
+    from spikedoor.study import load
+
+    return load(file, tuple(settings or ()), seed)
+
+
+def _in_brief(experiment: Experiment) -> str:
+    attack, rule = experiment.attack, experiment.rule
+    target = ", ".join(f"{k} {v}" for k, v in attack.target.to_dict().items() if k != "name")
+    steps = getattr(rule, "steps", None)
+    return "; ".join(
+        [
+            f"data {experiment.data.name}",
+            f"attack {attack.trigger.name} -> {attack.target.name} ({target})",
+            f"rate {attack.rate:g}",
+            f"network {experiment.network.name}",
+            f"rule {rule.name}" + (f", T={steps}" if steps else ""),
+            f"seed {experiment.seed}",
+            f"device {experiment.device}",
+            "with clean twin" if experiment.twin and attack.rate else "no clean twin",
+        ]
+    )

@@ -1,0 +1,108 @@
+"""What every verb prints with, and where it writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from spikedoor.records import Record
+
+__all__ = ["claimed", "print_json", "print_records", "print_table", "say"]
+
+
+def say(text: str = "") -> None:
+    """Print to standard output; where its reader has gone, end in silence."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
+
+
+def print_json(value: Any) -> None:
+    """Print as JSON."""
+    say(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False))
+
+
+def print_table(*tables: Table) -> None:
+    """Print tables for a terminal, in colour unless that is not wanted."""
+    import io
+
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    lines = Console(
+        file=io.StringIO(),
+        force_terminal=console.is_terminal,
+        no_color=console.no_color,
+        color_system="auto" if console.is_terminal else None,
+        width=console.width,
+        highlight=False,
+    )
+    for table in tables:
+        lines.print(table)
+        lines.print()
+    assert isinstance(lines.file, io.StringIO)
+    say(lines.file.getvalue().rstrip("\n"))
+
+
+def print_records(records: list[Record]) -> None:
+    """Print the table of records: laid out on a terminal, a line a row in a pipe."""
+    import shutil
+    import textwrap
+
+    from spikedoor.report.tables import notes, tables, text
+
+    if not sys.stdout.isatty():
+        say(text(records))
+        return
+    width = shutil.get_terminal_size().columns
+    print_table(*tables(records, width))
+    say()
+    for note in notes(records):
+        say(textwrap.fill(note, min(width, 110)))
+
+
+@contextmanager
+def claimed(out: Path | None, stem: str) -> Iterator[Path]:
+    """Yield the folder to write: the one asked for, or the next free ``runs/<stem>-N``.
+
+    The latter is made at once, empty, so that no other run takes it; it is removed if it stays so.
+
+    Raises:
+        OutputError: If the folder is occupied or cannot be written to.
+    """
+    from spikedoor.errors import OutputError
+    from spikedoor.files import check_free
+
+    if out is not None:
+        yield check_free(out)
+        return
+    runs = Path("runs")
+    existed = runs.exists()
+    folder = runs / stem
+    try:
+        runs.mkdir(exist_ok=True)
+        for number in count(1):
+            folder = runs / f"{stem}-{number}"
+            with suppress(FileExistsError):
+                folder.mkdir()
+                break
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot write here ({error.strerror}); name --out") from None
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
+            if not existed:
+                runs.rmdir()

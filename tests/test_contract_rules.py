@@ -1,0 +1,245 @@
+"""What every registered rule, loss, optimiser, schedule and augmentation keeps."""
+
+import copy
+import json
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from rules_cases import (  # noqa: F401 (one_thread is a fixture)
+    CLASSES,
+    NETWORK,
+    QUICK,
+    equal_states,
+    fingerprint,
+    one_thread,
+    poisoned,
+    stripes,
+)
+from torch import nn
+
+from spikedoor.rules import RULES, Rule, Training, train_ann
+from spikedoor.rules.base import RuleFromANN
+from spikedoor.rules.losses import LOSSES
+from spikedoor.rules.optimisers import AUGMENTATIONS, OPTIMISERS, SCHEDULES
+from spikedoor.snn.activations import Spiking
+from spikedoor.victim import StageName, Victim
+
+every_rule = pytest.mark.parametrize("name", RULES.names())
+every_loss = pytest.mark.parametrize("name", LOSSES.names())
+every_optimiser = pytest.mark.parametrize("name", OPTIMISERS.names())
+every_schedule = pytest.mark.parametrize("name", SCHEDULES.names())
+every_augmentation = pytest.mark.parametrize("name", AUGMENTATIONS.names())
+
+BRIEF = QUICK.model_copy(update={"epochs": 1})
+
+
+def brief(name: str) -> Rule:
+    """Make a rule whose every training is one short epoch."""
+    fields = RULES[name].model_fields.items()
+    return RULES[name](**{key: BRIEF for key, field in fields if field.annotation is Training})
+
+
+class TestRules:
+    @every_rule
+    def test_give_a_victim_that_answers_at_every_step(self, name):
+        victim = brief(name).fit(NETWORK, poisoned(stripes(48)), seed=1)
+        names = [stage.name for stage in victim.stages]
+        assert len(set(names)) == len(names)
+        assert set(names) <= set(get_args(StageName))
+        for stage in victim.stages:
+            found = stage.predict(stripes(9))
+            assert found.shape == (stage.steps, 9)
+            assert set(found.flat) <= {0, 1, 2}
+
+    @every_rule
+    def test_end_in_a_spiking_network(self, name):
+        final = brief(name).fit(NETWORK, stripes(48)).final
+        assert any(isinstance(module, Spiking) for module in final.network.modules())
+        assert final.blueprint.neuron is not None
+        assert final.steps == brief(name).steps
+
+    @every_rule
+    def test_describe_stages_that_can_be_built_again(self, name, tmp_path):
+        victim = brief(name).fit(NETWORK, stripes(48))
+        for stage in victim.stages:
+            assert stage.blueprint.classes == CLASSES
+            assert stage.blueprint.shape == (1, 8, 8)
+            network = stage.blueprint.build(seed=5)
+            network.load_state_dict(stage.network.state_dict())
+        loaded = Victim.load(victim.save(tmp_path / "victim"))
+        for before, after in zip(victim.stages, loaded.stages, strict=True):
+            assert (before.predict(stripes(20)) == after.predict(stripes(20))).all()
+
+    @every_rule
+    def test_leave_notes_for_the_record(self, name):
+        for stage in brief(name).fit(NETWORK, stripes(48)).stages:
+            assert json.loads(json.dumps(stage.notes, allow_nan=False)) == stage.notes
+            assert stage.notes["seconds"] > 0
+
+    @every_rule
+    def test_leave_networks_in_evaluation_mode(self, name):
+        for stage in brief(name).fit(NETWORK, stripes(48)).stages:
+            assert not any(module.training for module in stage.network.modules())
+
+    @every_rule
+    def test_leave_data_alone(self, name):
+        data = poisoned(stripes(48))
+        before = data.batch(np.arange(48)).tobytes(), data.labels.tobytes()
+        brief(name).fit(NETWORK, data)
+        assert (data.batch(np.arange(48)).tobytes(), data.labels.tobytes()) == before
+
+    @every_rule
+    def test_depend_on_nothing_but_their_arguments(self, name):
+        first = fingerprint(brief(name).fit(NETWORK, stripes(48), seed=2))
+        torch.manual_seed(99)
+        assert fingerprint(brief(name).fit(NETWORK, stripes(48), seed=2)) == first
+        assert fingerprint(brief(name).fit(NETWORK, stripes(48), seed=3)) != first
+
+    @every_rule
+    def test_stages_share_no_weights(self, name):
+        seen: set[int] = set()
+        for stage in brief(name).fit(NETWORK, stripes(48)).stages:
+            storages = {value.data_ptr() for value in stage.network.state_dict().values()}
+            assert seen.isdisjoint(storages)
+            seen |= storages
+
+    @every_rule
+    def test_take_an_ann_without_changing_it(self, name):
+        ann = train_ann(NETWORK, stripes(48), BRIEF, seed=2)
+        before = copy.deepcopy(ann.network)
+        victim = brief(name).fit(NETWORK, stripes(48), seed=2, ann=ann)
+        assert equal_states(before, ann.network)
+        assert fingerprint(victim) == fingerprint(brief(name).fit(NETWORK, stripes(48), seed=2))
+        assert (victim.stages[0] is ann) == issubclass(RULES[name], RuleFromANN)
+
+    @every_rule
+    def test_take_colour_frames_that_are_not_square(self, name):
+        data = stripes(32, shape=(3, 8, 10))
+        assert brief(name).fit(NETWORK, data).final.predict(data).shape[1] == 32
+
+
+class TestLosses:
+    currents = torch.randn(4, 6, 3, generator=torch.Generator().manual_seed(1))
+    scores = torch.rand(4, 6, 3, generator=torch.Generator().manual_seed(2))
+    labels = torch.tensor([0, 1, 2, 2, 1, 0])
+
+    @every_loss
+    def test_are_a_number_with_gradients(self, name):
+        currents = self.currents.clone().requires_grad_()
+        scores = (2 * currents).cumsum(0)
+        value = LOSSES[name]().value(currents, scores, self.labels)
+        assert value.shape == ()
+        value.backward()
+        assert currents.grad.isfinite().all()
+        assert (currents.grad != 0).any()
+
+    @every_loss
+    def test_are_means_over_samples(self, name):
+        loss = LOSSES[name]()
+        whole = loss.value(self.currents, self.scores, self.labels)
+        halves = [
+            loss.value(self.currents[:, part], self.scores[:, part], self.labels[part])
+            for part in (slice(0, 3), slice(3, 6))
+        ]
+        assert float(whole) == pytest.approx(float(sum(halves) / 2), rel=1e-5)
+        order = torch.tensor([3, 1, 5, 0, 2, 4])
+        mixed = loss.value(self.currents[:, order], self.scores[:, order], self.labels[order])
+        assert float(whole) == pytest.approx(float(mixed), rel=1e-5)
+
+    @every_loss
+    def test_are_smaller_for_the_right_answer(self, name):
+        right = nn.functional.one_hot(self.labels, 3).float().expand(4, 6, 3)
+        wrong = right.roll(1, dims=2)
+        loss = LOSSES[name]()
+        assert loss.value(right, right, self.labels) < loss.value(wrong, wrong, self.labels)
+
+    @every_loss
+    def test_leave_their_input(self, name):
+        before = [x.clone() for x in (self.currents, self.scores, self.labels)]
+        LOSSES[name]().value(self.currents, self.scores, self.labels)
+        after = (self.currents, self.scores, self.labels)
+        assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+class TestOptimisers:
+    @every_optimiser
+    def test_go_downhill_at_their_own_rate(self, name):
+        parameter = nn.Parameter(torch.tensor([2.0, -1.0]))
+        settings = OPTIMISERS[name](lr=0.05)
+        optimiser = settings.build([parameter])
+        assert [group["lr"] for group in optimiser.param_groups] == [0.05]
+        for _ in range(100):
+            optimiser.zero_grad()
+            (parameter**2).sum().backward()
+            optimiser.step()
+        assert parameter.abs().max() < 0.2
+
+    @every_optimiser
+    def test_weight_decay_pulls_to_zero(self, name):
+        parameter = nn.Parameter(torch.tensor([2.0]))
+        optimiser = OPTIMISERS[name](lr=0.01, weight_decay=0.1).build([parameter])
+        parameter.grad = torch.zeros(1)
+        optimiser.step()
+        assert 0 < parameter.item() < 2
+
+    @every_optimiser
+    def test_keep_no_state_between_builds(self, name):
+        settings = OPTIMISERS[name]()
+        ends = []
+        for _ in range(2):
+            parameter = nn.Parameter(torch.tensor([2.0]))
+            optimiser = settings.build([parameter])
+            for _ in range(3):
+                optimiser.zero_grad()
+                (parameter**2).sum().backward()
+                optimiser.step()
+            ends.append(parameter.item())
+        assert ends[0] == ends[1]
+
+
+@every_schedule
+def test_schedules_are_factors_from_0_to_1(name):
+    schedule = SCHEDULES[name]()
+    factors = [schedule.factor(i / 500) for i in range(500)]
+    assert all(0 <= factor <= 1 for factor in factors)
+    assert max(factors) == 1
+    assert [schedule.factor(i / 500) for i in range(500)] == factors
+
+
+class TestAugmentations:
+    images = torch.rand(40, 3, 8, 6, generator=torch.Generator().manual_seed(1))
+
+    def apply(self, name: str, seed: int = 0) -> torch.Tensor:
+        return AUGMENTATIONS[name]().apply(self.images, torch.Generator().manual_seed(seed))
+
+    @every_augmentation
+    def test_keep_shape_type_and_range_and_leave_their_input(self, name):
+        before = self.images.clone()
+        changed = self.apply(name)
+        assert torch.equal(self.images, before)
+        assert (changed.shape, changed.dtype) == (before.shape, before.dtype)
+        assert changed.data_ptr() != self.images.data_ptr()
+        assert 0 <= changed.min() <= changed.max() <= 1
+        assert not torch.equal(changed, before)
+
+    @every_augmentation
+    def test_follow_their_generator_alone(self, name):
+        state = torch.get_rng_state()
+        assert torch.equal(self.apply(name, 1), self.apply(name, 1))
+        assert not torch.equal(self.apply(name, 1), self.apply(name, 2))
+        assert torch.equal(torch.get_rng_state(), state)
+
+    @every_augmentation
+    def test_differ_from_image_to_image(self, name):
+        same = self.images[:1].expand(40, 3, 8, 6)
+        changed = AUGMENTATIONS[name]().apply(same, torch.Generator().manual_seed(0))
+        assert len(torch.unique(changed, dim=0)) > 1
+
+    @every_augmentation
+    @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+    def test_do_not_depend_on_the_layout_in_memory(self, name, layout):
+        images = self.images.contiguous(memory_format=layout)
+        changed = AUGMENTATIONS[name]().apply(images, torch.Generator().manual_seed(0))
+        assert torch.equal(changed, self.apply(name))
