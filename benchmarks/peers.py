@@ -1,7 +1,7 @@
 """The same networks as users of SpikingJelly and snnTorch write them, and in plain ReLU.
 
 Plan of a network: an int is a 3x3 convolution with batch norm and a neuron, "pool" a 2x2 max
-pool, ("hidden", n) a linear layer with a neuron. LIF: tau 2, threshold 1, hard reset, detached,
+pool, ("hidden", n) a linear layer with batch norm and a neuron. LIF: tau 2, threshold 1, hard reset, detached,
 ATan surrogate with alpha 2.
 """
 
@@ -71,8 +71,8 @@ def _stack(plan: Plan, shape: Shape, classes: int, kit: Any, activation: Any) ->
             layers.append(kit.MaxPool2d(2, 2))
             height, width = height // 2, width // 2
         else:
-            linear = kit.Linear(channels * height * width, part[1])
-            layers += [kit.Flatten(), linear, activation()]
+            linear = kit.Linear(channels * height * width, part[1], bias=False)
+            layers += [kit.Flatten(), linear, kit.BatchNorm1d(part[1]), activation()]
             features = part[1]
     if features is None:
         layers.append(kit.Flatten())

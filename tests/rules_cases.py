@@ -109,7 +109,7 @@ def shuffle_norms(network: Network, seed: int = 0) -> Network:
 @torch.no_grad()
 def identity_network(size: int, activation: Any) -> Network:
     """Make a network whose one hidden layer is given exactly the pixels, and the head likewise."""
-    unit, head = Unit(Synapse.linear(size, size), activation), Head(size, size)
+    unit, head = Unit(Synapse(nn.Linear(size, size), None), activation), Head(size, size)
     for layer in (unit.synapse.layer, head.layer):
         layer.weight.copy_(torch.eye(size))
         layer.bias.zero_()

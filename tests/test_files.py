@@ -156,8 +156,9 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch):
     ):
         pytest.fail("the block must not run")
     monkeypatch.undo()
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OutputError, match=r"could not be written \(No space left"):
-        fill_new(tmp_path / "new", full)
+        fill_new(tmp_path / "new", lambda: None)
     assert entries(tmp_path) == []
 
 

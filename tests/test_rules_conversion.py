@@ -95,18 +95,18 @@ class TestThresholds:
     @pytest.mark.parametrize(
         ("converter", "expected"),
         [
-            # 4; 0.9 * 4 + 0.1 * 10 = 4.6; 0.9 * 4.6 + 0.1 * 4 = 4.54
-            (Max(momentum=0.1), 4.54),
-            # 4; 7; 5.5
-            (Max(momentum=0.5), 5.5),
-            (Max(momentum=1.0), 4.0),
-            (ScaledMax(factor=0.5, momentum=0.1), 2.27),
-            (Percentile(p=100, momentum=0.1), 4.54),
+            # 4; 0.9 * 4 + 0.1 * 10 = 4.6; 0.9 * 4.6 + 0.1 * 10 = 5.14
+            (Max(momentum=0.1), 5.14),
+            # 4; 7; 8.5
+            (Max(momentum=0.5), 8.5),
+            (Max(momentum=1.0), 10.0),
+            (ScaledMax(factor=0.5, momentum=0.1), 2.57),
+            (Percentile(p=100, momentum=0.1), 5.14),
         ],
         ids=str,
     )
     def test_running_average(self, converter, expected):
-        found = threshold_of(converter, self.first, self.second, self.first)
+        found = threshold_of(converter, self.first, self.second, self.second)
         assert found == pytest.approx(expected)
 
     @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from rules_cases import build, one_thread  # noqa: F401 (one_thread is a fixture
 from torch import Tensor, nn
 
 from spikedoor.rules.conversion import Converter, Max, Percentile, ScaledMax
+from spikedoor.rules.conversion.base import fold
 from spikedoor.snn.activations import Spiking
 from spikedoor.snn.networks import Network, SmallConv
 from spikedoor.snn.signal import Signal
@@ -33,7 +34,7 @@ BATCHES = [images(seed) for seed in (1, 2, 3)]
 def twin_of(ann: Network, pool: str) -> nn.Sequential:
     """Return the small conv net in plain torch, with the same weights."""
     layers: list[nn.Module] = []
-    for synapse in ann.synapses():
+    for synapse, folded in zip(ann.synapses(), fold(ann).synapses(), strict=True):
         ours = synapse.layer
         if isinstance(ours, nn.Conv2d):
             assert synapse.norm is not None
@@ -43,6 +44,7 @@ def twin_of(ann: Network, pool: str) -> nn.Sequential:
             pooling = nn.MaxPool2d(2) if pool == "max" else nn.AvgPool2d(2)
             layers += [layer, norm, nn.ReLU(), pooling]
         else:
+            ours = folded.layer
             layer = nn.Linear(ours.in_features, ours.out_features)
             layers += [nn.Flatten(), layer, nn.ReLU()]
         layer.load_state_dict(ours.state_dict())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self, cast, get_args
 
 from pydantic import (
     BaseModel,
@@ -30,8 +30,9 @@ def _named(cls: type[Component], value: Any) -> Any:
     return {"name": cls.name, **value} if isinstance(value, dict) else value
 
 
-def _member_schema(member: type[Component]) -> JsonSchemaValue:
-    schema = member.model_json_schema()
+def _member_schema(member: type[Component], handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    """Return a member's schema with its name as one more key."""
+    schema = dict(handler.resolve_ref_schema(handler(member.__pydantic_core_schema__)))
     schema["properties"] = {"name": {"const": member.name}, **schema.get("properties", {})}
     schema["required"] = ["name", *schema.get("required", [])]
     return schema
@@ -89,7 +90,9 @@ class Component(BaseModel, metaclass=_OneLineErrors):
                 made = cls.model_validate(value)
         except ValidationError as error:
             raise explain(error, cls, value) from None
-        return made  # type: ignore[return-value]
+        if not isinstance(made, cls):
+            raise ConfigError(f"expected the {cls.family.kind} '{cls.name}', got '{made.name}'")
+        return made
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -97,7 +100,8 @@ class Component(BaseModel, metaclass=_OneLineErrors):
     ) -> JsonSchemaValue:
         if not _is_family_base(cls):
             return handler(schema)
-        return {"anyOf": [_member_schema(cls.family[name]) for name in cls.family.names()]}
+        members = [cls.family[name] for name in cls.family.names()]
+        return {"anyOf": [_member_schema(member, handler) for member in members]}
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -137,15 +141,29 @@ def explain(error: ValidationError, model: type[BaseModel], value: Any = None) -
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...], value: Any) -> list[str]:
     """Return the field names of the (possibly nested) component that a location points into."""
-    current: Any = model
-    for part in (None, *path):
-        if part is not None:
-            field = getattr(current, "model_fields", {}).get(part)
-            current = field.annotation if field else None
-            value = value.get(part) if isinstance(value, dict) else None
-        if inspect.isclass(current) and issubclass(current, Component) and _is_family_base(current):
-            name = value.get("name") if isinstance(value, dict) else None
-            current = current.family[name] if isinstance(name, str) else None
-        if not hasattr(current, "model_fields"):
+    current: Any = _member_of(model, value)
+    for part in path:
+        try:
+            value = value[part]
+        except (LookupError, TypeError):
             return []
+        if isinstance(part, str):
+            field = getattr(current, "model_fields", {}).get(part)
+            current = _component_in(field.annotation) if field else None
+        current = _member_of(current, value)
     return list(getattr(current, "model_fields", ()))
+
+
+def _component_in(annotation: Any) -> Any:
+    """Return the component class in an annotation such as ``tuple[Trigger, ...] | None``."""
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for arg in get_args(annotation) if (found := _component_in(arg))), None)
+
+
+def _member_of(cls: Any, value: Any) -> Any:
+    """Return the member that a table names, where the class is a family's base."""
+    if not (inspect.isclass(cls) and issubclass(cls, Component) and _is_family_base(cls)):
+        return cls
+    name = value.get("name") if isinstance(value, dict) else None
+    return cls.family[name] if name in cls.family.names() else cls

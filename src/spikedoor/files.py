@@ -21,6 +21,13 @@ def check_free(folder: str | Path) -> Path:
         OutputError: If it is occupied, or its parent cannot be written to.
     """
     folder = Path(folder)
+    try:
+        return _check_free(folder)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot write here ({error.strerror})") from None
+
+
+def _check_free(folder: Path) -> Path:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise OutputError(f"{folder}: expected a folder to write, found a file or link")
     if folder.is_dir() and any(folder.iterdir()):
@@ -48,24 +55,34 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
         raise OutputError(f"{folder}: cannot write here ({error.strerror})") from error
     try:
         yield aside
-        aside.chmod(0o755)
-        _sync(aside)
-        if folder.is_dir():
-            folder.rmdir()
-        aside.rename(folder)
-        _sync(folder.absolute().parent)
-    except OSError as error:
-        raise OutputError(f"{folder}: could not be written ({error.strerror})") from error
+        _put_in_place(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def _put_in_place(aside: Path, folder: Path) -> None:
+    try:
+        aside.chmod(0o755)
+        _sync(aside)
+        aside.rename(folder)
+        _sync(folder.absolute().parent)
+    except OSError as error:
+        raise OutputError(f"{folder}: could not be written ({error.strerror})") from error
+
+
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file and wait until it is on the disk."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a file and wait until it is on the disk.
+
+    Raises:
+        OutputError: If the system refuses, for want of space or of permission.
+    """
+    try:
+        with path.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OutputError(f"{path}: could not be written ({error.strerror})") from error
 
 
 def _sync(folder: Path) -> None:

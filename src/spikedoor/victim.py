@@ -56,8 +56,8 @@ class Blueprint:
     neuron: Neuron | None = None
     folded: bool = False
 
-    def build(self, seed: int) -> Network:
-        """Make the network with fresh weights."""
+    def build(self, seed: int | None) -> Network:
+        """Make the network with fresh weights, or with none to be loaded."""
         activation = Rectifier if self.neuron is None else self.neuron.build
         network = self.architecture.build(self.shape, len(self.classes), activation, seed)
         if self.folded:
@@ -108,6 +108,12 @@ class Stage:
     encoding: Encoding = field(default_factory=Direct)
     readout: Readout = field(default_factory=MeanCurrent)
     notes: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ConfigError(
+                f"stage '{self.name}': expected 1 time step or more, got {self.steps}"
+            )
 
     @property
     def device(self) -> torch.device:
@@ -175,6 +181,11 @@ class Victim:
 
     stages: tuple[Stage, ...]
 
+    def __post_init__(self) -> None:
+        names = [stage.name for stage in self.stages]
+        if not names or len(set(names)) < len(names):
+            raise ConfigError(f"a victim needs one or more stages of different names, got {names}")
+
     def __getitem__(self, name: str) -> Stage:
         for stage in self.stages:
             if stage.name == name:
@@ -229,36 +240,58 @@ class Victim:
                     f"{folder}: expected victim format {_FORMAT}, found {described['format']}"
                 )
             return cls(tuple(_load_stage(folder, entry) for entry in described["stages"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{folder}: not a readable victim folder ({error})") from error
+        except DataError:
+            raise
+        except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise DataError(f"{folder}: not a readable victim folder ({reason})") from error
 
 
 def _load_stage(folder: Path, entry: dict[str, Any]) -> Stage:
-    from safetensors.torch import load
-
-    blueprint = Blueprint.from_dict(entry["blueprint"])
-    network = blueprint.build(seed=0)
     if entry["name"] not in get_args(StageName):
         raise DataError(f"victim.json: unknown stage '{entry['name']}'")
     path = folder / f"{entry['name']}.safetensors"
+    blueprint = Blueprint.from_dict(entry["blueprint"])
+    stage = Stage(
+        entry["name"],
+        blueprint,
+        _load_network(path, blueprint),
+        int(entry["steps"]),
+        Encoding.from_dict(entry["encoding"]),
+        Readout.from_dict(entry["readout"]),
+        entry["notes"],
+    )
+    replace(stage, steps=1).scores(torch.zeros(1, *blueprint.shape), torch.Generator())
+    return stage
+
+
+def _load_network(path: Path, blueprint: Blueprint) -> Network:
+    """Build a network and fill it from a file; no memory is filled before the shapes agree."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
     try:
         state = load(path.read_bytes())
-    except Exception as error:
+    except SafetensorError as error:
         raise DataError(f"{path.name}: not a readable safetensors file ({error})") from error
+    network = replace(blueprint, folded=False).build(None)
+    for name, weight in network.named_parameters():
+        if name in state and state[name].shape != weight.shape:
+            raise DataError(
+                f"{path.name}: weights do not fit the network described: expected {name} of "
+                f"shape {list(weight.shape)}, found {list(state[name].shape)}"
+            )
+    if blueprint.folded:
+        for synapse in network.synapses():
+            synapse.fold()
     for name, module in network.named_modules():
         if isinstance(module, Spiking) and f"{name}.initial" in state:
             module.initial = torch.empty_like(state[f"{name}.initial"])
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        raise DataError(f"{path.name}: weights do not fit the network described: {error}") from None
-    network.eval()
-    return Stage(
-        entry["name"],
-        blueprint,
-        network,
-        int(entry["steps"]),
-        Encoding.from_dict(entry["encoding"]),
-        Readout.from_dict(entry["readout"]),
-        entry["notes"],
-    )
+        reason = " ".join(str(error).split())[:300]
+        raise DataError(
+            f"{path.name}: weights do not fit the network described: {reason}"
+        ) from None
+    return network.eval()

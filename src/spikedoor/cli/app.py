@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from typing import Annotated, Any
@@ -81,6 +82,9 @@ def _root(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: a user's mistake is one line, a fault of ours a traceback."""
+    # Threads of OpenMP that spin while they wait slow each other down many times over on a machine
+    # that others use as well.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # A signal to end unwinds as an exception, so that nothing half-written stays.
     signal.signal(signal.SIGTERM, _end)
     for stream in (sys.stdout, sys.stderr):

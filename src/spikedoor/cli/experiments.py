@@ -49,7 +49,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of a tab
 
 def demo(
     out: Out = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of everything random.")] = 0,
     json: Json = False,
 ) -> None:
     """Measure three learning rules on the embedded digits.
@@ -81,7 +81,9 @@ def demo(
 def run(
     file: File,
     settings: Settings = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Override of the file's seed.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Override of the file's seed.")
+    ] = None,
     out: Out = None,
     json: Json = False,
     no_twin: Annotated[

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +24,17 @@ __all__ = ["SCHEMA", "Gallery", "Record"]
 
 SCHEMA = 1
 _JSON, _ARRAYS = "record.json", "record.npz"
+_DAMAGE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    RuntimeError,
+    BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +93,8 @@ class Record:
             "data": self.data,
             "poison": self.poison,
             "classes": list(found.classes),
-            "stages": self.stages,
-            "twin_stages": self.twin_stages,
+            "stages": _finite(self.stages),
+            "twin_stages": _finite(self.twin_stages),
             "scores": {
                 stage: {
                     "victim": [s.to_dict() for s in found.by_step(stage)],
@@ -126,7 +140,7 @@ class Record:
                 raise DataError(
                     f"{folder}: record of schema {plain['schema']}, this version reads {SCHEMA}"
                 )
-            with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
+            with np.load(_content(folder / _ARRAYS), allow_pickle=False) as arrays:
                 evaluation, gallery = _evaluation(plain, arrays), _gallery(arrays)
             return cls(
                 plain["experiment"],
@@ -139,8 +153,22 @@ class Record:
                 plain["created"],
                 plain["twin_stages"],
             )
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        except _DAMAGE as error:
             raise DataError(f"{folder}: the record is damaged ({error})") from error
+
+
+def _finite(value: Any) -> Any:
+    """Return plain values with null for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _content(path: Path) -> io.BytesIO:
+    # In memory, as numpy leaves the file open when it is damaged.
+    return io.BytesIO(path.read_bytes())
 
 
 def _evaluation(plain: dict[str, Any], arrays: Mapping[str, Any]) -> Evaluation:

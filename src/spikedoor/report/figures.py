@@ -36,15 +36,36 @@ def overview(records: Sequence[Record]) -> Figure:
     the level of the ANN it came from; and the ASR of the clean twin after the last step.
     """
     figure = Figure(figsize=(max(4.0 * len(records), 6.5), 6.6), layout="constrained", dpi=150)
-    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.0, 1.75])[:, 0]
+    figure.suptitle(_heading(records[0]), fontsize=12)
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.0, 1.7], hspace=0.06)[
+        :, 0
+    ]
     _samples(upper, records[0].gallery, records[0].evaluation.classes)
     panels = lower.subplots(1, len(records), sharey=True, squeeze=False)[0]
     for axes, record in zip(panels, records, strict=True):
         _panel(axes, record)
-    panels[0].set_ylabel("% of test samples")
-    lower.legend(handles=_legend(records), loc="outside lower center", ncols=6, frameon=False,
-                 fontsize=9, handlelength=2.4, columnspacing=1.6)  # fmt: skip
+    panels[0].set_ylabel("clean accuracy, ASR (%)")
+    near_chance = any(score.diverged for record in records for score in _spiking_scores(record))
+    told = "No ASR is drawn where clean accuracy is near chance." if near_chance else None
+    lower.legend(handles=_legend(records), title=told, title_fontsize=8.5, fontsize=9,
+                 loc="outside lower center", ncols=6, frameon=False, handlelength=2.4,
+                 columnspacing=1.6)  # fmt: skip
     return figure
+
+
+def _heading(record: Record) -> str:
+    trigger = record.experiment["attack"]["trigger"]["name"]
+    count, rate = record.poison["count"], 100 * record.poison["set_rate"]
+    name = record.data["name"]
+    return f"{name}: trigger '{trigger}' in {count:,} training samples ({rate:.1f} %)"
+
+
+def _spiking(record: Record) -> list[str]:
+    return [stage for stage in record.evaluation.stages if stage != "ann"]
+
+
+def _spiking_scores(record: Record) -> list[Scores]:
+    return [score for stage in _spiking(record) for score in record.evaluation.by_step(stage)]
 
 
 def _samples(figure: SubFigure, gallery: Gallery, classes: tuple[str, ...]) -> None:
@@ -67,7 +88,7 @@ def _samples(figure: SubFigure, gallery: Gallery, classes: tuple[str, ...]) -> N
 
 def _panel(axes: Axes, record: Record) -> None:
     found = record.evaluation
-    spiking = [stage for stage in found.stages if stage != "ann"]
+    spiking = _spiking(record)
     if "ann" in found.stages:
         ann = found.scores("ann")
         for rate, colour in ((ann.clean_accuracy, _ACCURACY), (ann.attack_success, _SUCCESS)):
@@ -82,10 +103,11 @@ def _panel(axes: Axes, record: Record) -> None:
     twin = found.twin_scores(found.stages[-1])
     if twin is not None and twin.attack_success is not None:
         level = 100 * twin.attack_success.value
-        axes.axhline(level, color=_SUCCESS, linestyle="--", linewidth=1.2, clip_on=False)
+        axes.axhline(level, color=_SUCCESS, linestyle="--", linewidth=1.2, zorder=2)
     axes.set_title(label(record.rule), fontsize=11, loc="left", fontweight="bold", pad=18)
     axes.text(0, 1.02, _summary(last), transform=axes.transAxes, fontsize=8.5, color=_GREY)
-    axes.set(xlabel="time step", ylim=(0, 100), xlim=_span(last.step))
+    axes.set(xlabel="time step", ylim=(-4, 104), xlim=_span(last.step))
+    axes.spines["left"].set_bounds(0, 100)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.grid(axis="y", color="0.92", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -93,8 +115,8 @@ def _panel(axes: Axes, record: Record) -> None:
 
 
 def _span(steps: int) -> tuple[float, float]:
-    margin = max(0.04 * steps, 0.2)
-    return 1 - margin, steps + margin
+    margin = max(0.03 * steps, 0.2)
+    return max(1 - margin, 0.5), steps + margin
 
 
 def _summary(scores: Scores) -> str:

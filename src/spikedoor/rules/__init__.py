@@ -1,7 +1,7 @@
 """The three families of learning rules: direct (LR_B), conversion (LR_C), hybrid (LR_H)."""
 
-from spikedoor.rules.base import RULES, Rule, RuleFromANN, train_ann
-from spikedoor.rules.conversion import Conversion
+from spikedoor.rules.base import RULES, Rule
+from spikedoor.rules.conversion import Conversion, RuleFromANN, train_ann
 from spikedoor.rules.direct import Direct
 from spikedoor.rules.hybrid import Hybrid
 from spikedoor.rules.training import Training, TrainingLog, train

@@ -10,12 +10,10 @@ from spikedoor.attack.poisoned import PoisonedSet
 from spikedoor.component import Component
 from spikedoor.data.base import SampleSet
 from spikedoor.registry import Family
-from spikedoor.rules.losses import CrossEntropy
-from spikedoor.rules.training import Training, train
 from spikedoor.snn.networks import Architecture
-from spikedoor.victim import Blueprint, Stage, Victim
+from spikedoor.victim import Stage, Victim
 
-__all__ = ["RULES", "Rule", "RuleFromANN", "clean_of", "train_ann", "with_notes"]
+__all__ = ["RULES", "Rule", "clean_of", "with_notes"]
 
 RULES = Family("rule", home="spikedoor.rules")
 
@@ -45,29 +43,6 @@ class Rule(Component):
             ann: A trained ANN to start from, of a rule with the same ``ann`` settings; rules that
                 need none ignore it. It is not changed.
         """
-
-
-class RuleFromANN(Rule):
-    """A rule whose first stage is an ANN; rules with equal ``ann`` can share it."""
-
-    ann: Training = Training()
-    """How the ANN is trained."""
-
-    def start(
-        self, network: Architecture, data: SampleSet, seed: int, device: str, ann: Stage | None
-    ) -> Stage:
-        """Return the given ANN, or train one."""
-        return train_ann(network, data, self.ann, seed, device) if ann is None else ann
-
-
-def train_ann(
-    network: Architecture, data: SampleSet, how: Training, seed: int, device: str = "cpu"
-) -> Stage:
-    """Train the network with ReLU activations on cross-entropy."""
-    blueprint = Blueprint(network, data.shape, data.classes)
-    stage = Stage("ann", blueprint, blueprint.build(seed)).to(device)
-    log = train(stage, data, CrossEntropy(), how, seed)
-    return with_notes(stage, training=log.to_dict(), seconds=log.seconds)
 
 
 def with_notes(stage: Stage, **notes: Any) -> Stage:

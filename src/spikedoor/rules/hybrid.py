@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import final
 
 from pydantic import Field
 
 from spikedoor.data.base import SampleSet
-from spikedoor.rules.base import RULES, RuleFromANN, clean_of, with_notes
-from spikedoor.rules.conversion.base import Converter
-from spikedoor.rules.conversion.percentile import Percentile
-from spikedoor.rules.conversion.rule import Source, convert_stage
+from spikedoor.rules.base import RULES, clean_of, with_notes
+from spikedoor.rules.conversion.stages import RuleFromANN, Source
 from spikedoor.rules.losses import CrossEntropy, Loss
 from spikedoor.rules.optimisers import Adam
 from spikedoor.rules.training import Training, train
-from spikedoor.snn.encoding import Direct, Encoding
 from spikedoor.snn.networks import Architecture
 from spikedoor.snn.neurons import IF
-from spikedoor.snn.readout import MeanCurrent, Readout
 from spikedoor.snn.surrogate import ATan, Surrogate
 from spikedoor.victim import Stage, Victim
 
@@ -35,26 +30,16 @@ class Hybrid(RuleFromANN):
         The paper balances thresholds on spiking input layer by layer; here any converter does it.
     """
 
-    converter: Converter = Percentile()
-    """How thresholds are found."""
     steps: int = Field(4, ge=1)
     """Time steps T of both spiking stages."""
-    calibration: Source = "poisoned"
-    """Take calibration images from the training set as it is, or from its clean original."""
-    calibration_samples: int = Field(1024, gt=0)
-    """Number of calibration images."""
-    finetune_on: Source = "poisoned"
-    """Fine-tune on the training set as it is, or on its clean original."""
-    surrogate: Surrogate = ATan()
-    """Derivative that stands in for the spike's."""
-    encoding: Encoding = Direct()
-    """From image to current."""
-    readout: Readout = MeanCurrent()
-    """From head to scores."""
-    loss: Loss = CrossEntropy()
-    """What fine-tuning minimises."""
     finetune: Training = Training(epochs=3, optimiser=Adam(lr=1e-4))
     """How the spiking network is fine-tuned."""
+    finetune_on: Source = "poisoned"
+    """Fine-tune on the training set as it is, or on its clean original."""
+    loss: Loss = CrossEntropy()
+    """What fine-tuning minimises."""
+    surrogate: Surrogate = ATan()
+    """Derivative that stands in for the spike's."""
 
     def fit(
         self,
@@ -64,17 +49,14 @@ class Hybrid(RuleFromANN):
         device: str = "cpu",
         ann: Stage | None = None,
     ) -> Victim:
-        first = self.start(network, data, seed, device, ann)
-        source = data if self.calibration == "poisoned" else clean_of(data)
-        second = convert_stage(first, self.converter, source, self.calibration_samples, seed)
-        second = replace(second, steps=self.steps, encoding=self.encoding, readout=self.readout)
+        first, second = self.ann_and_converted(network, data, seed, device, ann)
         return Victim((first, second, self._finetuned(second, data, seed)))
 
     def _finetuned(self, converted: Stage, data: SampleSet, seed: int) -> Stage:
         neuron = IF(reset="soft", surrogate=self.surrogate)
         blueprint = replace(converted.blueprint, neuron=neuron)
         network = blueprint.build(seed).to(converted.device)
-        network.load_state_dict(copy.deepcopy(converted.network.state_dict()))
+        network.load_state_dict(converted.network.state_dict())
         stage = replace(converted, name="finetuned", blueprint=blueprint, network=network, notes={})
         chosen = data if self.finetune_on == "poisoned" else clean_of(data)
         log = train(stage, chosen, self.loss, self.finetune, seed)

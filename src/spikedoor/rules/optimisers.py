@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import final
+from typing import Annotated, Self, final
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from spikedoor.component import Component
@@ -19,6 +19,9 @@ __all__ = [
     "AUGMENTATIONS", "OPTIMISERS", "SCHEDULES", "SGD", "Adam", "Augmentation", "Constant", "Cosine",
     "Crop", "Flip", "Optimiser", "Schedule", "Step",
 ]  # fmt: skip
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 
 OPTIMISERS = Family("optimiser", home="spikedoor.rules.optimisers")
 SCHEDULES = Family("schedule", home="spikedoor.rules.optimisers")
@@ -50,7 +53,13 @@ class SGD(Optimiser):
     momentum: float = Field(0.9, ge=0, lt=1)
     """Momentum."""
     nesterov: bool = False
-    """Nesterov's form of it."""
+    """Nesterov's form of it; needs momentum."""
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Self:
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum above 0, got 0")
+        return self
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.SGD(
@@ -67,7 +76,7 @@ class SGD(Optimiser):
 class Adam(Optimiser):
     """Adam."""
 
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     """Decay of the two moments."""
     amsgrad: bool = False
     """The AMSGrad form."""
@@ -107,7 +116,7 @@ class Cosine(Schedule):
 
     def factor(self, progress: float) -> float:
         if progress < self.warmup:
-            return (progress + 1e-3) / self.warmup if self.warmup > 1e-3 else 1.0
+            return progress / self.warmup
         return 0.5 * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup)))
 
 
@@ -116,7 +125,7 @@ class Cosine(Schedule):
 class Step(Schedule):
     """Multiply the rate by ``gamma`` at given shares of the run."""
 
-    at: tuple[float, ...] = (0.6, 0.8, 0.9)
+    at: tuple[Share, ...] = (0.6, 0.8, 0.9)
     """Shares of the run in (0, 1)."""
     gamma: float = Field(0.1, gt=0, le=1)
     """Factor at each."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -49,8 +49,8 @@ class Epoch(NamedTuple):
     """What is known after an epoch."""
 
     loss: float
-    accuracy: float
-    """On the validation split, with the labels as they are in the training set."""
+    accuracy: float | None
+    """On the validation split, with the labels as they are in the training set; None without one."""
     seconds: float
     """Since the start of training."""
 
@@ -62,11 +62,12 @@ class TrainingLog:
     Args:
         epochs: One entry an epoch.
         kept: Index of the epoch whose weights were kept; None if there was no epoch.
+        finite: Whether every loss was.
     """
 
     epochs: tuple[Epoch, ...] = ()
     kept: int | None = None
-    finite: bool = field(default=True)
+    finite: bool = True
 
     @property
     def seconds(self) -> float:
@@ -92,7 +93,7 @@ class TrainingLog:
 def train(stage: Stage, data: SampleSet, loss: Loss, how: Training, seed: int) -> TrainingLog:
     """Train a stage's network in place, and leave the weights of the kept epoch in it.
 
-    Training stops at the first loss that is not finite, which the log tells.
+    Training stops after the first epoch whose loss is not finite, which the log tells.
 
     Args:
         stage: Network with encoding, steps and readout; fresh, nobody else's.
@@ -111,12 +112,13 @@ def train(stage: Stage, data: SampleSet, loss: Loss, how: Training, seed: int) -
     batches = [b for b in range(0, len(fit), how.batch) if len(fit) - b > 1]
     epochs: list[Epoch] = []
     best: tuple[float, int, dict[str, Tensor]] | None = None
+    finite = True
     start = time.perf_counter()
     with bar(f"train {stage.name}", how.epochs * len(batches)) as advance:
         for epoch in range(how.epochs):
             network.train()
             shuffled = fit[order.permutation(len(fit))]
-            total = torch.zeros((), device=device)
+            total, seen = torch.zeros((), device=device), 0
             for i, first in enumerate(batches):
                 chosen = shuffled[first : first + how.batch]
                 images = to_floats(data.batch(chosen))
@@ -133,31 +135,36 @@ def train(stage: Stage, data: SampleSet, loss: Loss, how: Training, seed: int) -
                 value.backward()
                 optimiser.step()
                 total += value.detach() * len(chosen)
+                seen += len(chosen)
                 advance()
-            mean = total.item() / max(len(fit), 1)
-            if not np.isfinite(mean):
-                return TrainingLog(tuple(epochs), best[1] if best else None, finite=False)
+            mean = total.item() / max(seen, 1)
+            finite = bool(np.isfinite(mean))
+            if not finite:
+                break
             accuracy = _accuracy(stage, data, held_out, how, seed)
             epochs.append(Epoch(mean, accuracy, time.perf_counter() - start))
-            advance(0, note=f"loss {mean:.3f}, validation {100 * accuracy:.1f} %")
-            if how.keep == "last" or best is None or not accuracy < best[0]:
-                best = accuracy, epoch, copy.deepcopy(network.state_dict())
+            merit = float(epoch) if how.keep == "last" or accuracy is None else accuracy
+            advance(0, note=f"loss {mean:.3f}, validation {100 * (accuracy or 0):.1f} %")
+            if best is None or merit >= best[0]:
+                best = merit, epoch, copy.deepcopy(network.state_dict())
     if best is not None:
         network.load_state_dict(best[2])
     network.eval()
-    return TrainingLog(tuple(epochs), best[1] if best else None)
+    return TrainingLog(tuple(epochs), best[1] if best else None, finite)
 
 
 def _split(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return indices to fit on and indices held out; the same for every stage of a run."""
     shuffled = generator(seed, "validation split").permutation(count)
-    held = int(count * share)
+    held = int(count * share + 1e-9)
     return np.sort(shuffled[held:]), np.sort(shuffled[:held])
 
 
-def _accuracy(stage: Stage, data: SampleSet, chosen: np.ndarray, how: Training, seed: int) -> float:
-    """Return accuracy on the validation split; nan without one."""
+def _accuracy(
+    stage: Stage, data: SampleSet, chosen: np.ndarray, how: Training, seed: int
+) -> float | None:
+    """Return accuracy on the validation split; None without one."""
     if not len(chosen):
-        return float("nan")
+        return None
     predicted = stage.predict(data, seed, chosen, precision=how.precision, title=None)[-1]
     return float(np.mean(predicted == data.labels[chosen]))

@@ -37,8 +37,9 @@ class Synapse(nn.Module):
 
     @classmethod
     def linear(cls, inputs: int, outputs: int) -> Synapse:
-        """Make a linear layer with bias and no norm."""
-        return cls(cast(nn.Linear, skip_init(nn.Linear, inputs, outputs)), None)
+        """Make a linear layer (no bias) with batch norm, without which deep neurons stay silent."""
+        layer = skip_init(nn.Linear, inputs, outputs, bias=False)
+        return cls(cast(nn.Linear, layer), BatchNorm(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.layer(x)

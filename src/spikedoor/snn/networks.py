@@ -57,14 +57,15 @@ class Architecture(Component):
 
     family = NETWORKS
 
-    def build(self, shape: Shape, classes: int, activation: Make, seed: int) -> Network:
+    def build(self, shape: Shape, classes: int, activation: Make, seed: int | None) -> Network:
         """Make a network.
 
         Args:
             shape: Channels, height and width of a frame, 8 to 128 px.
             classes: Number of classes.
             activation: Makes one activation a call, for each place that needs one.
-            seed: Weights are drawn from ``(seed, "init")``; equal for ANN and SNN.
+            seed: Weights are drawn from ``(seed, "init")``; equal for ANN and SNN. None leaves
+                them without values, to be loaded.
 
         Raises:
             ConfigError: If frames are smaller or larger than that.
@@ -74,7 +75,8 @@ class Architecture(Component):
                 f"network '{self.name}' takes frames of 8 to 128 px, got {shape[1]}x{shape[2]}"
             )
         network = self._plan(shape, classes, activation)
-        _initialise(network, torch_generator(seed, "init"))
+        if seed is not None:
+            _initialise(network, torch_generator(seed, "init"))
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @abstractmethod
@@ -123,14 +125,14 @@ class SmallConv(Architecture):
     On 28 px and width 32: 32c3-pool-64c3-pool-128-classes, as in public SNN benchmarks.
     """
 
-    width: int = Field(32, ge=4)
+    width: int = Field(32, ge=4, le=1024)
     """Channels of the first unit."""
     pool: Literal["max", "avg"] = "max"
     """Kind of pooling."""
 
     def _plan(self, shape: Shape, classes: int, activation: Make) -> Network:
         stages = 2
-        while max(shape[1:]) >> stages > 8:
+        while max(shape[1:]) >> stages > 8 and min(shape[1:]) >> stages > 1:
             stages += 1
         plan: list[int | str] = []
         for i in range(stages):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Literal, final
+from typing import Literal, Self, final
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from spikedoor.component import Component
 from spikedoor.registry import Family
@@ -33,6 +33,12 @@ class Neuron(Component):
     """Keep gradients out of the reset."""
     surrogate: Surrogate = ATan()
     """Derivative that stands in for the spike's."""
+
+    @model_validator(mode="after")
+    def _rests_below_threshold(self) -> Self:
+        if self.v_reset >= self.threshold:
+            raise ValueError(f"expected v_reset below {self.threshold:g}, got {self.v_reset:g}")
+        return self
 
     @abstractmethod
     def build(self) -> Spiking:

@@ -55,6 +55,8 @@ def load(path: str | Path, settings: tuple[str, ...] = (), seed: int | None = No
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: nested too deeply") from None
     for setting in settings:
         table = override(table, setting)
     if seed is not None:

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from spikedoor.component import Component
@@ -17,7 +18,7 @@ from spikedoor.snn.networks import Network
 from spikedoor.snn.neurons import IF
 from spikedoor.snn.signal import Signal
 
-__all__ = ["CONVERTED_NEURON", "CONVERTERS", "ActivationScale", "Converter", "fold", "replace"]
+__all__ = ["CONVERTED_NEURON", "CONVERTERS", "ActivationScale", "Converter", "fold", "spiking"]
 
 CONVERTERS = Family("converter", home="spikedoor.rules.conversion")
 
@@ -52,6 +53,17 @@ class Converter(Component):
 class ActivationScale(Converter):
     """Converters that set each threshold from a statistic of the ANN's activations."""
 
+    momentum: float | None = Field(None, gt=0, le=1)
+    """Average over batches with this weight for the newest; 0.1 is what the released code does."""
+
+    def running(self, values: list[float]) -> float:
+        """Return the running average of the batches' values, from the first on."""
+        momentum = self.momentum or 0.0
+        average = values[0]
+        for value in values[1:]:
+            average = (1 - momentum) * average + momentum * value
+        return average
+
     @abstractmethod
     def statistic(self, activations: Tensor) -> float:
         """Return the scale that one batch of a layer's activations asks for."""
@@ -75,7 +87,7 @@ class ActivationScale(Converter):
             layer.observer = None
         if not seen[0]:
             raise ConfigError("conversion needs calibration images, got none")
-        return replace(folded, [self.combine(values) for values in seen])
+        return spiking(folded, [self.combine(values) for values in seen])
 
 
 def fold(ann: Network) -> Network:
@@ -86,20 +98,17 @@ def fold(ann: Network) -> Network:
     return network
 
 
-def replace(folded: Network, thresholds: list[float]) -> Network:
+def spiking(folded: Network, thresholds: list[float]) -> Network:
     """Put spiking neurons with the given thresholds in place of the rectifiers, in order.
 
     A layer that never was active keeps a threshold of 1.
     """
-    remaining = iter(thresholds)
-    for parent in list(folded.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, Rectifier):
-                threshold = next(remaining)
-                spiking = CONVERTED_NEURON.build()
-                set_threshold(spiking, threshold if threshold > 0 else 1.0)
-                setattr(parent, name, spiking.to(next(folded.parameters()).device))
-    return folded
+    places = [name for name, module in folded.named_modules() if isinstance(module, Rectifier)]
+    for place, threshold in zip(places, thresholds, strict=True):
+        layer = CONVERTED_NEURON.build()
+        set_threshold(layer, threshold if threshold > 0 else 1.0)
+        folded.set_submodule(place, layer)
+    return folded.to(next(folded.parameters()).device).eval()
 
 
 def set_threshold(neuron: Spiking, value: float) -> None:

@@ -9,7 +9,6 @@ from pydantic import Field
 from torch import Tensor
 
 from spikedoor.rules.conversion.base import CONVERTERS, ActivationScale
-from spikedoor.rules.conversion.max import running
 
 __all__ = ["Percentile"]
 
@@ -31,8 +30,6 @@ class Percentile(ActivationScale):
     """Percentile."""
     nonzero: bool = False
     """Leave out activations of zero."""
-    momentum: float | None = Field(None, gt=0, le=1)
-    """Average over batches with this weight for the newest; 0.1 is what the released code does."""
 
     def statistic(self, activations: Tensor) -> float:
         values = activations.float().cpu().numpy().ravel()
@@ -41,4 +38,4 @@ class Percentile(ActivationScale):
         return float(np.percentile(values, self.p)) if values.size else 0.0
 
     def combine(self, values: list[float]) -> float:
-        return running(values, self.momentum, sum(values) / len(values))
+        return self.running(values) if self.momentum else sum(values) / len(values)
