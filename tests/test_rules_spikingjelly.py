@@ -47,6 +47,10 @@ def twin_of(ann: Network, pool: str) -> nn.Sequential:
             ours = folded.layer
             layer = nn.Linear(ours.in_features, ours.out_features)
             layers += [nn.Flatten(), layer, nn.ReLU()]
+            channels = ours.in_features // 4  # ours flattens rows, columns, channels
+            weight = ours.weight.view(-1, 2, 2, channels).permute(0, 3, 1, 2).flatten(1)
+            ours = nn.utils.skip_init(nn.Linear, ours.in_features, ours.out_features)
+            ours.load_state_dict({"weight": weight, "bias": folded.layer.bias})
         layer.load_state_dict(ours.state_dict())
     head = nn.Linear(ann.head.layer.in_features, ann.head.layer.out_features)
     head.load_state_dict(ann.head.layer.state_dict())

@@ -11,6 +11,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationError,
+    model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
@@ -63,6 +64,19 @@ class Component(BaseModel, metaclass=_OneLineErrors):
     family: ClassVar[Family]
     name: ClassVar[str] = ""
     card: ClassVar[Card] = Card()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_names(cls, value: Any) -> Any:
+        """Let a table without a name mean the default member, as in ``trigger.size = 4``."""
+        if not isinstance(value, dict):
+            return value
+        filled = dict(value)
+        for key, field in cls.model_fields.items():
+            given, default = value.get(key), field.default
+            if isinstance(given, dict) and isinstance(default, Component) and default.name:
+                filled[key] = {"name": default.name, **given}
+        return filled
 
     @classmethod
     def summary(cls) -> str:

@@ -88,11 +88,7 @@ class Family:
             ConfigError: If the name is unknown or missing. Wrong fields raise pydantic's error,
                 which `component.explain` puts into words.
         """
-        from spikedoor.component import Component
-
-        if isinstance(value, Component):
-            if getattr(value, "family", None) is not self:
-                raise ConfigError(f"expected a {self.kind}, got {value!r}")
+        if type(value) in self._members.values():
             return value
         if isinstance(value, str):
             value = {"name": value}

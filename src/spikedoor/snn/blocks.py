@@ -89,7 +89,10 @@ class Residual(nn.Module):
 
 @final
 class Flatten(nn.Module):
-    """Average maps to ``side`` x ``side`` pixels, where a side is given, and flatten."""
+    """Average maps to ``side`` x ``side`` pixels, where a side is given, and flatten.
+
+    Features come in the order row, column, channel: that of the memory, so nothing is copied.
+    """
 
     def __init__(self, side: int | None = None) -> None:
         super().__init__()
@@ -99,7 +102,7 @@ class Flatten(nn.Module):
         def flat(x: Tensor) -> Tensor:
             if self.side is not None and x.shape[2:] != (self.side, self.side):
                 x = x.mean((2, 3)) if self.side == 1 else F.adaptive_avg_pool2d(x, self.side)
-            return x.flatten(1)
+            return x.permute(0, 2, 3, 1).flatten(1)
 
         return signal.map(flat)
 

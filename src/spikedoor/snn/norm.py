@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spikedoor.errors import ConfigError
+
 __all__ = ["BatchNorm"]
 
 
@@ -34,7 +36,16 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
 
+    def check(self, x: Tensor) -> None:
+        """Raise a `ConfigError` if x has other channels, or too few values to train on."""
+        channels = self.weight.shape[0]
+        if x.shape[1] != channels:
+            raise ConfigError(f"batch norm of {channels} channels got {x.shape[1]}")
+        if self.training and x.numel() <= channels:
+            raise ConfigError("batch norm trains on two values a channel or more, got one")
+
     def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
         return F.batch_norm(
             x,
             self.running_mean,

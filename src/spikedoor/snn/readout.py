@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import final
+from typing import Self, final
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from spikedoor.component import Component
 from spikedoor.registry import Family
 from spikedoor.snn.kernels import fire
-from spikedoor.snn.neurons import LIF, Neuron
+from spikedoor.snn.neurons import LIF, PLIF, Neuron
 
 __all__ = ["READOUTS", "LastMembrane", "MeanCurrent", "MeanRate", "Readout", "SummedMembrane"]
 
@@ -65,7 +65,13 @@ class MeanRate(Readout):
     """Firing rate of output neurons: mean over time of their spikes."""
 
     neuron: Neuron = LIF()
-    """Neuron model of the output layer."""
+    """Neuron model of the output layer; its leak is not learned, so PLIF is refused."""
+
+    @model_validator(mode="after")
+    def _nothing_to_learn(self) -> Self:
+        if isinstance(self.neuron, PLIF):
+            raise ValueError("a readout learns nothing: expected 'if' or 'lif', got 'plif'")
+        return self
 
     def scores(self, currents: Tensor) -> Tensor:
         steps, batch = currents.shape[:2]

@@ -28,16 +28,17 @@ class Surrogate(Component):
     """
 
     family = SURROGATES
-    code: ClassVar[int]
+    code: ClassVar[int | None] = None
+    """Number of the surrogate in the compiled kernel; without one the torch back end is taken."""
 
     @abstractmethod
     def derivative(self, z: Tensor) -> Tensor:
         """Return the derivative at each ``z``, same shape."""
 
     @property
-    @abstractmethod
     def sharpness(self) -> float:
         """The one parameter, as the compiled kernel takes it."""
+        return 1.0
 
 
 @final

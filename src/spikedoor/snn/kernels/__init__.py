@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Literal
+from typing import Literal, get_args
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from spikedoor.errors import ConfigError
+from spikedoor.errors import ConfigError, hint
 from spikedoor.snn.dynamics import Dynamics
 from spikedoor.snn.kernels import compiled, eager, torchop
 from spikedoor.snn.norm import BatchNorm
@@ -32,8 +32,10 @@ def use(backend: Backend) -> Iterator[None]:
     """Force a back end for the block; ``compiled`` still leaves to ``torch`` what it cannot do.
 
     Raises:
-        ConfigError: If the compiled kernel is asked for but was not built.
+        ConfigError: If there is no such back end, or the compiled kernel was not built.
     """
+    if backend not in get_args(Backend):
+        raise ConfigError(f"unknown back end '{backend}'{hint(backend, get_args(Backend))}")
     if backend == "compiled" and not compiled.available():
         raise ConfigError("the compiled kernel was not built here; reinstall with a C compiler")
     token = _choice.set(backend)
@@ -68,7 +70,17 @@ def fire(
     Returns:
         (steps * batch, ...), spikes of height ``d.amplitude``, in the type of x; the membrane is
         kept in at least single precision.
+
+    Raises:
+        ConfigError: If x has neither ``steps * batch`` nor ``batch`` frames, or does not fit the
+            norm.
     """
+    if x.shape[0] not in (batch, steps * batch):
+        raise ConfigError(
+            f"expected {steps} x {batch} frames, or {batch} of a constant input, got {x.shape[0]}"
+        )
+    if norm is not None:
+        norm.check(x)
     backend = backend_for(x, d)
     if backend == "compiled":
         return compiled.fire(x, steps, batch, d, norm, pool)

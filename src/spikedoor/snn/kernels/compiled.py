@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from spikedoor.snn.dynamics import Dynamics
 
 __all__ = ["available", "fire", "instruction_set", "supports"]
 
-_VERSION = 1
+_VERSION = 2
 _POOLS = {None: 0, "max": 1, "avg": 2}
 _DTYPES = {torch.float32: 0, torch.bfloat16: 1}
 
@@ -64,7 +65,8 @@ def available() -> bool:
 
 def supports(x: Tensor, d: Dynamics) -> bool:
     """Whether this input and neuron can take the compiled road."""
-    return x.device.type == "cpu" and x.dtype in _DTYPES and available()
+    known = getattr(d.surrogate, "code", None) is not None
+    return known and x.device.type == "cpu" and x.dtype in _DTYPES and available()
 
 
 def fire(
@@ -173,6 +175,7 @@ class _Fire(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         library = _library()
         assert library is not None

@@ -6,11 +6,14 @@
  *
  * Work is cut into CHUNKS pieces whatever the number of threads, and their partial sums are
  * combined in order, so results repeat bit for bit. No libm, no Python headers; built with
- * -ffp-contract=off so that spikes equal those of the eager definition in reference.py.
+ * -ffp-contract=off so that spikes equal those of the eager definition in ../dynamics.py.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 #if defined(__AVX512F__)
 #define LANES 16
@@ -21,6 +24,7 @@
 #endif
 #define CHUNKS 64
 #define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 4") /* so that the pixels of a window live in registers */
 
 typedef float vf __attribute__((vector_size(4 * LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * LANES)));
@@ -36,6 +40,9 @@ typedef struct {
     int32_t dtype, pool, surrogate, soft, detach, learn, threads;
     float keep, gain, rest, threshold, amplitude, v_reset, initial, sharpness;
 } Problem;
+
+/* Arrays of four pixels are used as far as the window goes, which the compiler cannot always see. */
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
 /* ---- vectors ---------------------------------------------------------------------------- */
 
@@ -91,15 +98,26 @@ INLINE vf exp_neg(vf a) {
     return p * (vf)((__builtin_convertvector(k, vi) + 127) << 23);
 }
 
+/* 1 / a to the last bit or two; a division takes as long as the rest of a step. */
+INLINE vf reciprocal(vf a) {
+#if defined(__AVX512F__)
+    vf r = (vf)_mm512_rcp14_ps((__m512)a);
+    return r * (2.0f - a * r);
+#else
+    return 1.0f / a;
+#endif
+}
+
 INLINE vf derivative(vf z, float a, int surrogate) {
     if (surrogate == ATAN) {
         vf q = z * (1.57079633f * a);
-        return (0.5f * a) / (1.0f + q * q);
+        return (0.5f * a) * reciprocal(1.0f + q * q);
     }
     if (surrogate == TRIANGLE) return vmax(a - vabs(z), splat(0.0f)) * (1.0f / (a * a));
     if (surrogate == RECTANGLE) return pick(vabs(z) < 0.5f * a, splat(1.0f / a), splat(0.0f));
     vf e = exp_neg(vabs(z) * a);
-    return a * e / ((1.0f + e) * (1.0f + e));
+    vf f = reciprocal(1.0f + e);
+    return a * e * f * f;
 }
 
 /* ---- the neuron, one step ---------------------------------------------------------------- */
@@ -174,12 +192,13 @@ int spd_moments(const Problem *p, const void *x, double *mean, double *var) {
 /* One window (one pixel, or 2x2) of LANES channels through all steps. */
 INLINE void window_forward(const Problem *p, const void *x, const float *v0, const int64_t *at,
                            int64_t neuron, const int64_t *off, const float *a, const float *d, void *out,
-                           int64_t o, int64_t ostep, int n, int dtype, int pool) {
+                           int64_t o, int64_t ostep, int n, int dtype, int pool, int constant) {
     enum { MOST = 4 };
     const int pixels = pool == POOL_NONE ? 1 : MOST;
     const vf scale = a ? load_f(a, n) : splat(1.0f), shift = d ? load_f(d, n) : splat(0.0f);
-    const int64_t step = p->S == 1 ? 0 : p->N * p->H * p->W * p->C;
+    const int64_t step = p->N * p->H * p->W * p->C;
     vf v[MOST], y[MOST];
+    UNROLL
     for (int k = 0; k < pixels; k++) {
         v[k] = v0 ? load_f(v0 + neuron + off[k], n) : splat(p->initial);
         y[k] = load(x, at[k], n, dtype) * scale + shift;
@@ -187,8 +206,9 @@ INLINE void window_forward(const Problem *p, const void *x, const float *v0, con
     for (int64_t t = 0; t < p->T; t++) {
         vi any = {};
         vf count = {};
+        UNROLL
         for (int k = 0; k < pixels; k++) {
-            if (step && t) y[k] = load(x, at[k] + t * step, n, dtype) * scale + shift;
+            if (!constant && t) y[k] = load(x, at[k] + t * step, n, dtype) * scale + shift;
             vf h = charge(p, v[k], y[k]);
             vi fired = h >= p->threshold;
             v[k] = reset(p, h, fired);
@@ -205,11 +225,13 @@ INLINE void window_forward(const Problem *p, const void *x, const float *v0, con
 static __attribute__((noinline)) void tail_forward(
     const Problem *p, const void *x, const float *v0, const int64_t *at, int64_t neuron,
     const int64_t *off, const float *a, const float *d, void *out, int64_t o, int64_t ostep, int n) {
-    window_forward(p, x, v0, at, neuron, off, a, d, out, o, ostep, n, p->dtype, p->pool);
+    window_forward(p, x, v0, at, neuron, off, a, d, out, o, ostep, n, p->dtype, p->pool, p->S == 1);
 }
 
 INLINE void rows_forward(const Problem *p, const void *x, const float *scale, const float *shift,
-                         const float *v0, void *out, int64_t first, int64_t last, int dtype, int pool) {
+                         const float *v0, void *out, int64_t first, int64_t last, int dtype, int pool,
+                         int constant) {
+    const Problem q = *p; /* a copy that no store can alias */
     const int side = pool == POOL_NONE ? 1 : 2;
     const int64_t H = p->H, W = p->W, C = p->C, OH = H / side, OW = W / side;
     const int64_t off[4] = {0, C, W * C, (W + 1) * C};
@@ -223,13 +245,15 @@ INLINE void rows_forward(const Problem *p, const void *x, const float *scale, co
                 for (int k = 0; k < 4; k++) at[k] = b * H * W * C + neuron + off[k];
                 int64_t o = ((b * OH + i) * OW + j) * C + c, ostep = p->N * OH * OW * C;
                 const float *a = scale ? scale + c : NULL, *d = shift ? shift + c : NULL;
-                if (n == LANES) window_forward(p, x, v0, at, neuron, off, a, d, out, o, ostep, LANES, dtype, pool);
+                if (n == LANES) window_forward(&q, x, v0, at, neuron, off, a, d, out, o, ostep, LANES, dtype, pool, constant);
                 else tail_forward(p, x, v0, at, neuron, off, a, d, out, o, ostep, n);
             }
     }
 }
 
-#define FORWARD(D, P) case (D) * 3 + (P): rows_forward(p, x, scale, shift, v0, out, r0, r1, D, P); break;
+#define FORWARD(D, P) \
+    case ((D) * 3 + (P)) * 2: rows_forward(p, x, scale, shift, v0, out, r0, r1, D, P, 0); break; \
+    case ((D) * 3 + (P)) * 2 + 1: rows_forward(p, x, scale, shift, v0, out, r0, r1, D, P, 1); break;
 
 /* out [T][N][OH][OW][C] = pool(spikes of (scale * x + shift)); scale, shift, v0 may be NULL. */
 int spd_forward(const Problem *p, const void *x, const float *scale, const float *shift,
@@ -238,7 +262,7 @@ int spd_forward(const Problem *p, const void *x, const float *scale, const float
 #pragma omp parallel for schedule(static) num_threads(p->threads)
     for (int k = 0; k < CHUNKS; k++) {
         int64_t r0 = SPAN(rows, k), r1 = SPAN(rows, k + 1);
-        switch (p->dtype * 3 + p->pool) {
+        switch ((p->dtype * 3 + p->pool) * 2 + (p->S == 1)) {
             FORWARD(F32, POOL_NONE) FORWARD(F32, POOL_MAX) FORWARD(F32, POOL_AVG)
             FORWARD(BF16, POOL_NONE) FORWARD(BF16, POOL_MAX) FORWARD(BF16, POOL_AVG)
         }
@@ -254,15 +278,17 @@ typedef struct { vf g, gx, keep, gain; } Sums; /* of g, g * (x - mean), and for 
 /* Gradient of one window; h [T][pixels] is scratch. Writes g = dL/d(norm output). */
 INLINE void window_backward(const Problem *p, const void *x, const float *v0, const void *gout,
                             const int64_t *at, int64_t neuron, const int64_t *off, const Norm *norm,
-                            void *gin, int64_t o, int64_t ostep, vf *h, Sums *sums,
-                            int n, int dtype, int pool, int surrogate) {
+                            void *gin, int64_t o, int64_t ostep, vf *h, Sums *into,
+                            int n, int dtype, int pool, int constant) {
     enum { MOST = 4 };
     const int pixels = pool == POOL_NONE ? 1 : MOST;
     const vf scale = norm->scale, shift = norm->shift, mean = norm->mean;
-    const int64_t step = p->S == 1 ? 0 : p->N * p->H * p->W * p->C;
+    const int64_t step = p->N * p->H * p->W * p->C;
     const float inverse = 1.0f / p->threshold;
     const float height = pool == POOL_AVG ? 0.25f * p->amplitude : p->amplitude;
     vf v[MOST], y[MOST], raw[MOST], gv[MOST], total[MOST];
+    Sums sums = *into; /* in registers: through memory each addition waits for the last */
+    UNROLL
     for (int k = 0; k < pixels; k++) {
         v[k] = v0 ? load_f(v0 + neuron + off[k], n) : splat(p->initial);
         raw[k] = load(x, at[k], n, dtype);
@@ -270,32 +296,40 @@ INLINE void window_backward(const Problem *p, const void *x, const float *v0, co
         gv[k] = total[k] = splat(0.0f);
     }
     for (int64_t t = 0; t < p->T; t++)
+        UNROLL
         for (int k = 0; k < pixels; k++) {
-            if (step && t) y[k] = load(x, at[k] + t * step, n, dtype) * scale + shift;
+            if (!constant && t) y[k] = load(x, at[k] + t * step, n, dtype) * scale + shift;
             vf hk = charge(p, v[k], y[k]);
             h[t * pixels + k] = hk;
             v[k] = reset(p, hk, hk >= p->threshold);
         }
     for (int64_t t = p->T - 1; t >= 0; t--) {
         vf g = load(gout, o + t * ostep, n, dtype) * height;
-        vi taken = {}, fired[MOST];
-        if (pool == POOL_MAX) { /* the first maximum of the window takes the gradient */
-            for (int k = 0; k < pixels; k++) fired[k] = h[t * pixels + k] >= p->threshold;
-            taken = fired[1] | fired[2] | fired[3];
-            fired[0] |= ~taken;
-            taken = (vi){};
+        vi spike[MOST], wins[MOST];
+        UNROLL
+        for (int k = 0; k < pixels; k++) spike[k] = h[t * pixels + k] >= p->threshold;
+        vf shared = {}; /* gradient of the window's one winner */
+        if (pool == POOL_MAX) { /* the first maximum takes the gradient: of equals, the first */
+            wins[0] = spike[0] | ~(spike[1] | spike[2] | spike[3]);
+            wins[1] = spike[1] & ~spike[0];
+            wins[2] = spike[2] & ~(spike[0] | spike[1]);
+            wins[3] = spike[3] & ~(spike[0] | spike[1] | spike[2]);
+            vi winner = {};
+            UNROLL
+            for (int k = 0; k < pixels; k++) winner |= (vi)h[t * pixels + k] & wins[k];
+            vf z = ((vf)winner - p->threshold) * inverse;
+            shared = g * derivative(z, p->sharpness, p->surrogate) * inverse;
         }
+        UNROLL
         for (int k = 0; k < pixels; k++) {
-            vf hk = h[t * pixels + k], gs = g;
-            vi spike = hk >= p->threshold;
-            if (pool == POOL_MAX) {
-                gs = (vf)((vi)g & fired[k] & ~taken);
-                taken |= fired[k];
+            vf hk = h[t * pixels + k], gh;
+            if (pool == POOL_MAX && p->detach) gh = (vf)((vi)shared & wins[k]);
+            else {
+                vf gs = pool == POOL_MAX ? (vf)((vi)g & wins[k]) : g;
+                if (!p->detach) gs += gv[k] * (p->soft ? splat(-p->threshold) : p->v_reset - hk);
+                gh = gs * derivative((hk - p->threshold) * inverse, p->sharpness, p->surrogate) * inverse;
             }
-            if (!p->detach) gs += gv[k] * (p->soft ? splat(-p->threshold) : p->v_reset - hk);
-            vf z = (hk - p->threshold) * inverse;
-            vf gh = gs * derivative(z, p->sharpness, surrogate) * inverse;
-            gh += p->soft ? gv[k] : (vf)((vi)gv[k] & ~spike);
+            gh += p->soft ? gv[k] : (vf)((vi)gv[k] & ~spike[k]);
             gv[k] = p->keep * gh;
             vf gy = p->gain * gh;
             if (p->learn) {
@@ -304,33 +338,34 @@ INLINE void window_backward(const Problem *p, const void *x, const float *v0, co
                     vf ho = h[(t - 1) * pixels + k];
                     before = reset(p, ho, ho >= p->threshold);
                 }
-                vf yk = step ? load(x, at[k] + t * step, n, dtype) * scale + shift : y[k];
+                vf yk = !constant ? load(x, at[k] + t * step, n, dtype) * scale + shift : y[k];
                 vf dk = gh * (before - p->v_reset), dg = gh * yk;
-                for (int l = n; l < LANES; l++) dk[l] = dg[l] = 0;
-                sums->keep += dk;
-                sums->gain += dg;
+                sums.keep += dk;
+                sums.gain += dg;
             }
-            if (step) {
+            if (!constant) {
                 vf xt = load(x, at[k] + t * step, n, dtype);
                 store(gin, at[k] + t * step, gy, n, dtype);
-                sums->g += gy;
-                sums->gx += gy * (xt - mean);
+                sums.g += gy;
+                sums.gx += gy * (xt - mean);
             } else total[k] += gy;
         }
     }
-    if (!step)
+    if (constant)
+        UNROLL
         for (int k = 0; k < pixels; k++) {
             store(gin, at[k], total[k], n, dtype);
-            sums->g += total[k];
-            sums->gx += total[k] * (raw[k] - mean);
+            sums.g += total[k];
+            sums.gx += total[k] * (raw[k] - mean);
         }
+    *into = sums;
 }
 
 static __attribute__((noinline)) void tail_backward(
     const Problem *p, const void *x, const float *v0, const void *gout, const int64_t *at, int64_t neuron,
     const int64_t *off, const Norm *norm, void *gin, int64_t o, int64_t ostep, vf *h, Sums *sums, int n) {
     window_backward(p, x, v0, gout, at, neuron, off, norm, gin, o, ostep, h, sums, n, p->dtype, p->pool,
-                    p->surrogate);
+                    p->S == 1);
 }
 
 /* sums, norm and h are scratch of this thread: one entry for each block of channels, and all steps. */
@@ -338,7 +373,8 @@ typedef struct { Sums *sums; Norm *norm; vf *h; } Scratch;
 
 INLINE void rows_backward(const Problem *p, const void *x, const float *v0, const void *gout, void *gin,
                           double *sum, Scratch scratch, int64_t first, int64_t last, int dtype, int pool,
-                          int surrogate) {
+                          int constant) {
+    const Problem q = *p; /* a copy that no store can alias */
     const int side = pool == POOL_NONE ? 1 : 2;
     const int64_t H = p->H, W = p->W, C = p->C, OH = H / side, OW = W / side;
     const int64_t off[4] = {0, C, W * C, (W + 1) * C};
@@ -355,8 +391,8 @@ INLINE void rows_backward(const Problem *p, const void *x, const float *v0, cons
                 for (int k = 0; k < 4; k++) at[k] = b * H * W * C + neuron + off[k];
                 int64_t o = ((b * OH + i) * OW + j) * C + c, ostep = p->N * OH * OW * C;
                 if (n == LANES)
-                    window_backward(p, x, v0, gout, at, neuron, off, norm, gin, o, ostep, scratch.h, sums,
-                                    LANES, dtype, pool, surrogate);
+                    window_backward(&q, x, v0, gout, at, neuron, off, norm, gin, o, ostep, scratch.h, sums,
+                                    LANES, dtype, pool, constant);
                 else
                     tail_backward(p, x, v0, gout, at, neuron, off, norm, gin, o, ostep, scratch.h, sums, n);
             }
@@ -400,10 +436,10 @@ static Scratch allocate(const Problem *p, const float *scale, const float *shift
     return scratch;
 }
 
-#define ROWS(D, P, Z) \
-    case ((D) * 3 + (P)) * 4 + (Z): \
-        rows_backward(p, x, v0, gout, gin, sum, scratch, r0, r1, D, P, Z); break;
-#define BACKWARD(D, P) ROWS(D, P, ATAN) ROWS(D, P, TRIANGLE) ROWS(D, P, RECTANGLE) ROWS(D, P, SIGMOID)
+#define ROWS(D, P, S) \
+    case ((D) * 3 + (P)) * 2 + (S): \
+        rows_backward(p, x, v0, gout, gin, sum, scratch, r0, r1, D, P, S); break;
+#define BACKWARD(D, P) ROWS(D, P, 0) ROWS(D, P, 1)
 
 /* gin [S][N][H][W][C] = dL/d(scale * x + shift); sums [2 C + 2] = channel sums of g and of
  * g * (x - mean), then the gradients of keep and gain. */
@@ -426,7 +462,7 @@ int spd_backward(const Problem *p, const void *x, const float *scale, const floa
             if (failed) continue;
             double *sum = partial + k * width;
             int64_t r0 = SPAN(rows, k), r1 = SPAN(rows, k + 1);
-            switch ((p->dtype * 3 + p->pool) * 4 + p->surrogate) {
+            switch ((p->dtype * 3 + p->pool) * 2 + (p->S == 1)) {
                 BACKWARD(F32, POOL_NONE) BACKWARD(F32, POOL_MAX) BACKWARD(F32, POOL_AVG)
                 BACKWARD(BF16, POOL_NONE) BACKWARD(BF16, POOL_MAX) BACKWARD(BF16, POOL_AVG)
             }
@@ -463,4 +499,4 @@ int spd_affine(const Problem *p, const void *x, void *g, const float *a, const f
     return 0;
 }
 
-int spd_version(void) { return 1; }
+int spd_version(void) { return 2; } /* raise it whenever Problem or a signature changes */
