@@ -399,3 +399,10 @@ class TestFamily:
         assert toys.names() == ["top"]
         assert asked == ["spikedoor.toy"]
         assert toys.parse({"name": "top", "speed": 3}).to_dict() == {"name": "top", "speed": 3}
+
+
+def test_a_table_without_a_name_means_the_default_member():
+    from spikedoor.attack import Attack, Patch
+
+    assert Attack.from_dict({"trigger": {"size": 4}}).trigger == Patch(size=4)
+    assert Attack.from_dict({"target": {"label": 3}}).target == Attack(target=3).target

@@ -38,9 +38,13 @@ TABLES = [
 READERS = {f"{readout!r}": readout for readout, _ in TABLES} | {
     name: READOUTS[name]() for name in READOUTS.names()
 }
-READERS["PLIF"] = MeanRate(neuron=PLIF(tau=3.0))
 READERS["LIF soft"] = MeanRate(neuron=LIF(tau=3.0, reset="soft", v_reset=-0.1))
 readers = pytest.mark.parametrize("key", READERS)
+
+
+def test_a_neuron_that_learns_is_refused():
+    with pytest.raises(ConfigError, match="a readout learns nothing"):
+        MeanRate(neuron=PLIF())
 
 
 def drawn(steps: int = 9) -> torch.Tensor:

@@ -258,3 +258,14 @@ def test_percentiles_agree_with_numpy_on_every_layer():
     converted = spiking(Percentile(p=97).convert(ann, [x]))
     expected = [np.quantile(values.astype(np.float64), 0.97) for values in seen]
     assert [float(m.threshold) for m in converted.values()] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("initial", [0.0, 0.5])
+def test_initial_membrane_is_a_share_of_the_threshold(initial):
+    """A rate is rounded down from 0, and to the nearest from one half."""
+    ann = identity_network(4, Rectifier())
+    levels = pixels([[0.0, 0.3, 0.45, 1.0]])
+    snn = Max(initial=initial).convert(ann, [levels])
+    mean = snn(Signal(levels, 5, 1)).mean(0)[0]
+    expected = [0.0, 0.2, 0.4, 1.0] if initial == 0 else [0.0, 0.4, 0.4, 1.0]
+    torch.testing.assert_close(mean, torch.tensor(expected))

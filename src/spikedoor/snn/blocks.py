@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from spikedoor.snn.activations import Activation
+from spikedoor.snn.convolution import convolve
 from spikedoor.snn.kernels import Pool
 from spikedoor.snn.norm import BatchNorm
 from spikedoor.snn.signal import Signal
@@ -41,8 +42,12 @@ class Synapse(nn.Module):
         layer = skip_init(nn.Linear, inputs, outputs, bias=False)
         return cls(cast(nn.Linear, layer), BatchNorm(outputs))
 
+    def current(self, x: Tensor) -> Tensor:
+        """Return the layer's output, before the norm."""
+        return convolve(self.layer, x) if isinstance(self.layer, nn.Conv2d) else self.layer(x)
+
     def forward(self, x: Tensor) -> Tensor:
-        x = self.layer(x)
+        x = self.current(x)
         return x if self.norm is None else self.norm(x)
 
     @torch.no_grad()
@@ -66,7 +71,7 @@ class Unit(nn.Module):
         self.synapse, self.activation, self.pool = synapse, activation, pool
 
     def forward(self, signal: Signal) -> Signal:
-        current = signal.map(self.synapse.layer)
+        current = signal.map(self.synapse.current)
         return self.activation(current, self.synapse.norm, self.pool)
 
 
