@@ -208,7 +208,8 @@ class TestRates:
         for block, limit in zip(
             [block for block in folded.blocks if hasattr(block, "synapse")], thresholds, strict=True
         ):
-            y = block.synapse(y.flatten(1) if block.pool is None else y).clamp(0, limit)
+            rows = y.permute(0, 2, 3, 1).flatten(1) if block.pool is None else y
+            y = block.synapse(rows).clamp(0, limit)
             y = y if block.pool is None else torch.nn.functional.avg_pool2d(y, 2)
         expected = folded.head.layer(y).detach()
         assert float((expected - output(ann, x)).abs().max()) > 0.03

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from spikedoor.errors import ConfigError, hint
 
@@ -88,7 +88,7 @@ class Family:
             ConfigError: If the name is unknown or missing. Wrong fields raise pydantic's error,
                 which `component.explain` puts into words.
         """
-        if type(value) in self._members.values():
+        if isinstance(value, BaseModel) and getattr(value, "family", None) is self:
             return value
         if isinstance(value, str):
             value = {"name": value}

@@ -105,8 +105,10 @@ class Flatten(nn.Module):
 
     def forward(self, signal: Signal) -> Signal:
         def flat(x: Tensor) -> Tensor:
+            if self.side == 1:
+                return x.mean((2, 3))
             if self.side is not None and x.shape[2:] != (self.side, self.side):
-                x = x.mean((2, 3)) if self.side == 1 else F.adaptive_avg_pool2d(x, self.side)
+                x = F.adaptive_avg_pool2d(x, self.side)
             return x.permute(0, 2, 3, 1).flatten(1)
 
         return signal.map(flat)
