@@ -1,8 +1,8 @@
 """The same networks as users of SpikingJelly and snnTorch write them, and in plain ReLU.
 
 Plan of a network: an int is a 3x3 convolution with batch norm and a neuron, "pool" a 2x2 max
-pool, ("hidden", n) a linear layer with batch norm and a neuron. LIF: tau 2, threshold 1, hard reset, detached,
-ATan surrogate with alpha 2.
+pool, ("hidden", n) a linear layer with batch norm and a neuron. LIF: tau 2, threshold 1, hard
+reset, detached, ATan surrogate with alpha 2.
 """
 
 from __future__ import annotations

@@ -252,7 +252,7 @@ class TestErrors:
     def test_a_member_of_another_family_is_refused(self):
         with pytest.raises(ConfigError, match=r"square: paint: expected a paint .*, got Square"):
             Square(paint=Square())
-        with pytest.raises(ConfigError, match="expected a paint .*, got Order"):
+        with pytest.raises(ConfigError, match=r"expected a paint .*, got Order"):
             PAINTS.parse(Order())
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])

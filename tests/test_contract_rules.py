@@ -19,8 +19,7 @@ from rules_cases import (  # noqa: F401 (one_thread is a fixture)
 )
 from torch import nn
 
-from spikedoor.rules import RULES, Rule, Training, train_ann
-from spikedoor.rules import RuleFromANN
+from spikedoor.rules import RULES, Rule, RuleFromANN, Training, train_ann
 from spikedoor.rules.losses import LOSSES
 from spikedoor.rules.optimisers import AUGMENTATIONS, OPTIMISERS, SCHEDULES
 from spikedoor.snn.activations import Spiking

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -89,7 +89,7 @@ class Family:
                 which `component.explain` puts into words.
         """
         if isinstance(value, BaseModel) and getattr(value, "family", None) is self:
-            return value
+            return cast("Component", value)
         if isinstance(value, str):
             value = {"name": value}
         if not isinstance(value, dict):

@@ -50,7 +50,7 @@ class Epoch(NamedTuple):
 
     loss: float
     accuracy: float | None
-    """On the validation split, with the labels as they are in the training set; None without one."""
+    """On the validation split, with labels as in the training set; None without a split."""
     seconds: float
     """Since the start of training."""
 

@@ -61,7 +61,7 @@ class _SmallMaps(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight = ctx.saved_tensors
         frames, channels, height, width = x.shape
         flat = grads[0].permute(0, 2, 3, 1).reshape(-1, len(weight))
