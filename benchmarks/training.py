@@ -157,8 +157,11 @@ def measure(task: str, rounds: int) -> dict[str, dict[str, list[float]]]:
 
 
 def table(task: str, mode: str, seconds: dict[str, list[float]], batch: int) -> list[dict]:
-    """Return rows: samples a second, and the ratio to the better of the two peers in fp32."""
-    better = [min(pair) for pair in zip(*(seconds[name] for name in BASELINES), strict=True)]
+    """Return rows: samples a second, and the ratio to the better of the two peers in fp32.
+
+    The better peer is the one with the lower median; ratios are taken round by round.
+    """
+    better = min((seconds[name] for name in BASELINES), key=statistics.median)
     rows = []
     for name, taken in seconds.items():
         ratio = statistics.median(b / t for b, t in zip(better, taken, strict=True))

@@ -142,15 +142,14 @@ static void combine(const double *partial, int64_t width, double *total) {
 }
 
 #define SPAN(total, k) ((int64_t)(total) * (k) / CHUNKS)
-#define ROWS_PER_FLUSH 256
+#define ROWS_PER_FLUSH 64
 
 INLINE void moments_chunk(const void *x, int64_t first, int64_t last, int64_t C, double *sum, int dtype) {
-    for (int64_t c = 0; c < C; c += LANES) {
-        int n = C - c < LANES ? (int)(C - c) : LANES;
-        vf pivot = load(x, c, n, dtype);
-        for (int64_t r0 = first; r0 < last; r0 += ROWS_PER_FLUSH) {
-            int64_t r1 = r0 + ROWS_PER_FLUSH < last ? r0 + ROWS_PER_FLUSH : last;
-            vf s = {}, q = {};
+    for (int64_t r0 = first; r0 < last; r0 += ROWS_PER_FLUSH) {
+        int64_t r1 = r0 + ROWS_PER_FLUSH < last ? r0 + ROWS_PER_FLUSH : last;
+        for (int64_t c = 0; c < C; c += LANES) {
+            int n = C - c < LANES ? (int)(C - c) : LANES;
+            vf pivot = load(x, c, n, dtype), s = {}, q = {};
             for (int64_t r = r0; r < r1; r++) {
                 vf d = load(x, r * C + c, n, dtype) - pivot;
                 s += d;
