@@ -30,6 +30,7 @@ __all__ = ["Blueprint", "Stage", "StageName", "Victim", "to_floats"]
 StageName = Literal["ann", "converted", "finetuned", "direct"]
 
 _FORMAT = 1
+_FRAMES = 2048  # simulated at once: more takes memory and gains no time
 
 
 def to_floats(images: NDArray[np.uint8]) -> Tensor:
@@ -155,7 +156,7 @@ class Stage:
         """
         chosen = np.arange(len(data)) if indices is None else np.asarray(indices)
         generator = torch_generator(seed, f"prediction of {self.name}", self.device)
-        size = min(max(8192 // self.steps, 16), 1024)
+        size = min(max(_FRAMES // self.steps, 4), 512)
         found = []
         self.network.eval()
         with bar(title or "", len(chosen), visible=title is not None) as advance:
