@@ -170,10 +170,12 @@ def test_snn_of_one_step_and_batch_of_one(plan, backend):
     """A norm that sees one value a channel refuses to train, whatever the back end."""
     network = PLANS[plan].build(SHAPE, CLASSES, spiking, 0)
     with use(backend):
-        try:
+        # Of these networks the ResNets alone never norm a single pixel.
+        if plan.startswith("resnet"):
             network(Signal(drawn(0, 1), 1, 1)).sum().backward()
-        except ConfigError as error:
-            assert "two values a channel" in str(error)  # noqa: PT017
+        else:
+            with pytest.raises(ConfigError, match="two values a channel"):
+                network(Signal(drawn(0, 1), 1, 1))
         with torch.inference_mode():
             assert network.eval()(Signal(drawn(0, 1), 1, 1)).shape == (1, 1, CLASSES)
 

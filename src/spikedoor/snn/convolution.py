@@ -17,8 +17,8 @@ _LARGEST_SIDE = 2
 def convolve(layer: nn.Conv2d, x: Tensor) -> Tensor:
     """Return ``layer(x)``.
 
-    On maps of at most 2 px the library's convolution runs at a third of the speed of a matrix
-    product (`benchmarks/`), which takes its place there.
+    On maps of at most 2 px the library's convolution ran at 75 to 100 GFLOP/s on two cores where
+    a matrix product ran at 250, which therefore takes its place there.
 
     Shapes:
         x: (frames, C, H, W). Result: as `layer` gives it, channels last in memory.
