@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -173,6 +174,13 @@ def check_picture(path: str | Path) -> Path:
     return path
 
 
+def _numbered(svg: bytes) -> bytes:
+    """Number the ids that matplotlib takes from memory addresses: equal figures, equal bytes."""
+    found = dict.fromkeys(re.findall(rb'id="([a-z][0-9a-f]{10})"', svg))
+    new = {old: b"%c%010d" % (old[0], i) for i, old in enumerate(found)}
+    return re.sub(rb"\b[a-z][0-9a-f]{10}\b", lambda m: new.get(m[0], m[0]), svg)
+
+
 def save(figure: Figure, path: str | Path) -> Path:
     """Write a figure as PNG, SVG or PDF; equal figures give equal files.
 
@@ -185,9 +193,10 @@ def save(figure: Figure, path: str | Path) -> Path:
     buffer = io.BytesIO()
     with rc_context({"svg.hashsalt": "spikedoor"}):
         figure.savefig(buffer, format=kind, metadata=undated)
+    content = _numbered(buffer.getvalue()) if kind == "svg" else buffer.getvalue()
     aside = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        write_bytes(aside, buffer.getvalue())
+        write_bytes(aside, content)
         os.replace(aside, path)
     except OSError as error:
         aside.unlink(missing_ok=True)
