@@ -1,12 +1,12 @@
 """The three families of learning rules: direct (LR_B), conversion (LR_C), hybrid (LR_H)."""
 
-from spikedoor.rules.base import RULES, Rule
+from spikedoor.rules.base import RULES, Phase, Rule
 from spikedoor.rules.conversion import Conversion, RuleFromANN, train_ann
 from spikedoor.rules.direct import Direct
 from spikedoor.rules.hybrid import Hybrid
 from spikedoor.rules.training import Training, TrainingLog, train
 
 __all__ = [
-    "RULES", "Conversion", "Direct", "Hybrid", "Rule", "RuleFromANN", "Training", "TrainingLog",
-    "train", "train_ann",
+    "RULES", "Conversion", "Direct", "Hybrid", "Phase", "Rule", "RuleFromANN", "Training",
+    "TrainingLog", "train", "train_ann",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from typing import final
 from pydantic import Field
 
 from spikedoor.data.base import SampleSet
-from spikedoor.rules.base import RULES, Rule, with_notes
+from spikedoor.rules.base import RULES, Phase, Rule, with_notes
 from spikedoor.rules.losses import CrossEntropy, Loss
 from spikedoor.rules.training import Training, train
 from spikedoor.snn.encoding import Direct as DirectEncoding
@@ -15,7 +15,7 @@ from spikedoor.snn.encoding import Encoding
 from spikedoor.snn.networks import Architecture
 from spikedoor.snn.neurons import LIF, Neuron
 from spikedoor.snn.readout import MeanCurrent, Readout
-from spikedoor.victim import Blueprint, Stage, Victim
+from spikedoor.victim import Blueprint, Stage
 
 __all__ = ["Direct"]
 
@@ -38,17 +38,17 @@ class Direct(Rule):
     training: Training = Training()
     """How it is trained."""
 
-    def fit(
-        self,
-        network: Architecture,
-        data: SampleSet,
-        seed: int = 0,
-        device: str = "cpu",
-        ann: Stage | None = None,
-    ) -> Victim:
+    def phases(self) -> tuple[Phase, ...]:
+        decided_by = self.settings(*type(self).model_fields)
+        run = self.steps, self.encoding, self.readout
+        return (Phase("direct", self._train, decided_by, "poisoned", *run),)
+
+    def _train(
+        self, network: Architecture, data: SampleSet, seed: int, device: str, before: Stage | None
+    ) -> Stage:
         blueprint = Blueprint(network, data.shape, data.classes, self.neuron)
         made = blueprint.build(seed)
         stage = Stage("direct", blueprint, made, self.steps, self.encoding, self.readout)
         stage = stage.to(device)
         log = train(stage, data, self.loss, self.training, seed)
-        return Victim((with_notes(stage, training=log.to_dict(), seconds=log.seconds),))
+        return with_notes(stage, training=log.to_dict(), seconds=log.seconds)

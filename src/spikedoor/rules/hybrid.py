@@ -8,15 +8,15 @@ from typing import final
 from pydantic import Field
 
 from spikedoor.data.base import SampleSet
-from spikedoor.rules.base import RULES, clean_of, with_notes
-from spikedoor.rules.conversion.stages import RuleFromANN, Source
+from spikedoor.rules.base import RULES, Phase, Source, clean_of, with_notes
+from spikedoor.rules.conversion.phases import RuleFromANN
 from spikedoor.rules.losses import CrossEntropy, Loss
 from spikedoor.rules.optimisers import Adam
 from spikedoor.rules.training import Training, train
 from spikedoor.snn.networks import Architecture
 from spikedoor.snn.neurons import IF
 from spikedoor.snn.surrogate import ATan, Surrogate
-from spikedoor.victim import Stage, Victim
+from spikedoor.victim import Stage
 
 __all__ = ["Hybrid"]
 
@@ -41,23 +41,23 @@ class Hybrid(RuleFromANN):
     surrogate: Surrogate = ATan()
     """Derivative that stands in for the spike's."""
 
-    def fit(
-        self,
-        network: Architecture,
-        data: SampleSet,
-        seed: int = 0,
-        device: str = "cpu",
-        ann: Stage | None = None,
-    ) -> Victim:
-        first, second = self.ann_and_converted(network, data, seed, device, ann)
-        return Victim((first, second, self._finetuned(second, data, seed)))
+    def phases(self) -> tuple[Phase, ...]:
+        decided_by = self.settings(
+            "finetune", "finetune_on", "loss", "surrogate", "steps", "encoding", "readout"
+        )
+        run = self.steps, self.encoding, self.readout
+        finetuning = Phase("finetuned", self._finetune, decided_by, self.finetune_on, *run)
+        return self.ann_phase(), self.conversion_phase(), finetuning
 
-    def _finetuned(self, converted: Stage, data: SampleSet, seed: int) -> Stage:
+    def _finetune(
+        self, network: Architecture, data: SampleSet, seed: int, device: str, before: Stage | None
+    ) -> Stage:
+        assert before is not None
         neuron = IF(reset="soft", surrogate=self.surrogate)
-        blueprint = replace(converted.blueprint, neuron=neuron)
-        network = blueprint.build(seed).to(converted.device)
-        network.load_state_dict(converted.network.state_dict())
-        stage = replace(converted, name="finetuned", blueprint=blueprint, network=network, notes={})
+        blueprint = replace(before.blueprint, neuron=neuron)
+        made = blueprint.build(seed).to(before.device)
+        made.load_state_dict(before.network.state_dict())
+        stage = Stage("finetuned", blueprint, made, self.steps, self.encoding, self.readout)
         chosen = data if self.finetune_on == "poisoned" else clean_of(data)
         log = train(stage, chosen, self.loss, self.finetune, seed)
         return with_notes(stage, training=log.to_dict(), seconds=log.seconds)

@@ -3,8 +3,8 @@
 from spikedoor.rules.conversion.base import CONVERTERS, Converter
 from spikedoor.rules.conversion.max import Max, ScaledMax
 from spikedoor.rules.conversion.percentile import Percentile
+from spikedoor.rules.conversion.phases import RuleFromANN, train_ann
 from spikedoor.rules.conversion.rule import Conversion
-from spikedoor.rules.conversion.stages import RuleFromANN, train_ann
 
 __all__ = [
     "CONVERTERS", "Conversion", "Converter", "Max", "Percentile", "RuleFromANN", "ScaledMax",

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import final
 
-from spikedoor.data.base import SampleSet
-from spikedoor.rules.base import RULES
-from spikedoor.rules.conversion.stages import RuleFromANN
-from spikedoor.snn.networks import Architecture
-from spikedoor.victim import Stage, Victim
+from spikedoor.rules.base import RULES, Phase
+from spikedoor.rules.conversion.phases import RuleFromANN
 
 __all__ = ["Conversion"]
 
@@ -18,12 +15,5 @@ __all__ = ["Conversion"]
 class Conversion(RuleFromANN):
     """Train an ANN and convert it to a spiking network (LR_C)."""
 
-    def fit(
-        self,
-        network: Architecture,
-        data: SampleSet,
-        seed: int = 0,
-        device: str = "cpu",
-        ann: Stage | None = None,
-    ) -> Victim:
-        return Victim(self.ann_and_converted(network, data, seed, device, ann))
+    def phases(self) -> tuple[Phase, ...]:
+        return self.ann_phase(), self.conversion_phase()

@@ -1,11 +1,10 @@
-"""The two stages that LR_C and LR_H share: a trained ANN, and the network converted from it."""
+"""The two phases that LR_C and LR_H share: train an ANN, and convert it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -13,7 +12,7 @@ from torch import Tensor
 from spikedoor.data.base import SampleSet
 from spikedoor.progress import bar
 from spikedoor.rng import generator
-from spikedoor.rules.base import Rule, clean_of, with_notes
+from spikedoor.rules.base import Phase, Rule, Source, clean_of, with_notes
 from spikedoor.rules.conversion.base import CONVERTED_NEURON, Converter
 from spikedoor.rules.conversion.percentile import Percentile
 from spikedoor.rules.losses import CrossEntropy
@@ -24,9 +23,7 @@ from spikedoor.snn.networks import Architecture
 from spikedoor.snn.readout import MeanCurrent, Readout
 from spikedoor.victim import Blueprint, Stage, to_floats
 
-__all__ = ["RuleFromANN", "Source", "train_ann"]
-
-Source = Literal["poisoned", "clean"]
+__all__ = ["RuleFromANN", "train_ann"]
 
 
 class RuleFromANN(Rule):
@@ -47,19 +44,33 @@ class RuleFromANN(Rule):
     readout: Readout = MeanCurrent()
     """From head to scores."""
 
-    def ann_and_converted(
-        self, network: Architecture, data: SampleSet, seed: int, device: str, ann: Stage | None
-    ) -> tuple[Stage, Stage]:
-        """Return the given ANN, or train one; and the spiking network converted from it."""
-        first = train_ann(network, data, self.ann, seed, device) if ann is None else ann
+    def ann_phase(self) -> Phase:
+        """Return the phase that trains the ANN."""
+        return Phase("ann", self._train_ann, {"training": self.ann.to_dict()})
+
+    def conversion_phase(self) -> Phase:
+        """Return the phase that converts it; the time steps come in when the network is run."""
+        decided_by = self.settings("converter", "calibration", "calibration_samples")
+        run = self.steps, self.encoding, self.readout
+        return Phase("converted", self._convert, decided_by, self.calibration, *run)
+
+    def _train_ann(
+        self, network: Architecture, data: SampleSet, seed: int, device: str, before: Stage | None
+    ) -> Stage:
+        return train_ann(network, data, self.ann, seed, device)
+
+    def _convert(
+        self, network: Architecture, data: SampleSet, seed: int, device: str, before: Stage | None
+    ) -> Stage:
+        assert before is not None
         start = time.perf_counter()
-        images = self._calibration_images(first, data, seed)
-        made = self.converter.convert(first.network, images)
+        images = self._calibration_images(before, data, seed)
+        made = self.converter.convert(before.network, images)
         thresholds = [float(m.threshold) for m in made.modules() if isinstance(m, Spiking)]
-        blueprint = replace(first.blueprint, neuron=CONVERTED_NEURON, folded=True)
-        second = Stage("converted", blueprint, made, self.steps, self.encoding, self.readout)
+        blueprint = replace(before.blueprint, neuron=CONVERTED_NEURON, folded=True)
+        stage = Stage("converted", blueprint, made, self.steps, self.encoding, self.readout)
         seconds = time.perf_counter() - start
-        return first, with_notes(second, thresholds=thresholds, seconds=seconds)
+        return with_notes(stage, thresholds=thresholds, seconds=seconds)
 
     def _calibration_images(self, ann: Stage, data: SampleSet, seed: int) -> Iterator[Tensor]:
         source = data if self.calibration == "poisoned" else clean_of(data)

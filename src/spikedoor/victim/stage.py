@@ -1,0 +1,122 @@
+"""A network with what surrounds it: from images to predictions after each step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spikedoor.data.base import SampleSet
+from spikedoor.errors import ConfigError
+from spikedoor.progress import bar
+from spikedoor.rng import torch_generator
+from spikedoor.snn.encoding import Direct, Encoding
+from spikedoor.snn.networks import Network
+from spikedoor.snn.precision import Precision, autocast
+from spikedoor.snn.readout import MeanCurrent, Readout
+from spikedoor.snn.signal import Signal
+from spikedoor.victim.blueprint import Blueprint
+
+__all__ = ["Stage", "StageName", "to_floats"]
+
+StageName = Literal["ann", "converted", "finetuned", "direct"]
+
+_FRAMES = 2048  # simulated at once: more takes memory and gains no time
+
+
+def to_floats(images: NDArray[np.uint8]) -> Tensor:
+    """Return uint8 images as floats in [0, 1], channels last in memory."""
+    batch = torch.from_numpy(images).to(memory_format=torch.channels_last)
+    return batch.float().div_(255)
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A network with what surrounds it: from images to predictions at each step.
+
+    Args:
+        name: Which stage of a victim this is.
+        blueprint: How to build the network again.
+        network: The network.
+        steps: Time steps T; 1 for an ANN.
+        encoding: From image to current.
+        readout: From head to scores.
+        notes: Plain values for the record: training log, seconds, conversion report.
+    """
+
+    name: StageName
+    blueprint: Blueprint
+    network: Network
+    steps: int = 1
+    encoding: Encoding = field(default_factory=Direct)
+    readout: Readout = field(default_factory=MeanCurrent)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ConfigError(
+                f"stage '{self.name}': expected 1 time step or more, got {self.steps}"
+            )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lives."""
+        return next(self.network.parameters()).device
+
+    def encode(self, images: Tensor, generator: torch.Generator) -> Signal:
+        """Return the signal of a batch of float images in [0, 1]."""
+        return self.encoding.encode(images, self.steps, generator)
+
+    def scores(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return class scores as they stand after each step.
+
+        Shapes:
+            images: (batch, C, H, W), float in [0, 1]. Result: (steps, batch, classes).
+        """
+        return self.readout.scores(self.network(self.encode(images, generator)))
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        data: SampleSet,
+        seed: int = 0,
+        indices: NDArray[np.integer] | None = None,
+        precision: Precision = "fp32",
+        title: str | None = "predict",
+    ) -> NDArray[np.int64]:
+        """Return the predicted class after each step, by one simulation.
+
+        Args:
+            data: Samples to ask about.
+            seed: Of a random encoding.
+            indices: Which samples; all by default.
+            precision: Arithmetic of the layers.
+            title: Of the progress bar; None for none.
+
+        Returns:
+            (steps, samples), integers.
+        """
+        chosen = np.arange(len(data)) if indices is None else np.asarray(indices)
+        generator = torch_generator(seed, f"prediction of {self.name}", self.device)
+        size = min(max(_FRAMES // self.steps, 4), 512)
+        found = []
+        self.network.eval()
+        with bar(title or "", len(chosen), visible=title is not None) as advance:
+            for first in range(0, len(chosen), size):
+                batch = chosen[first : first + size]
+                images = to_floats(data.batch(batch)).to(self.device)
+                with autocast(precision, self.device):
+                    scores = self.scores(images, generator)
+                found.append(scores.argmax(2).cpu())
+                advance(len(batch))
+        if not found:
+            return np.zeros((self.steps, 0), dtype=np.int64)
+        return torch.cat(found, 1).numpy()
+
+    def to(self, device: str | torch.device) -> Stage:
+        """Return the stage with its network moved to a device (the network itself moves)."""
+        return replace(self, network=self.network.to(device))

@@ -1,0 +1,81 @@
+"""What a rule returns: the stages a network went through, each of which can be asked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from spikedoor.errors import ConfigError, DataError, hint
+from spikedoor.files import new_folder, write_bytes
+from spikedoor.victim.files import described, stage_from, weights, weights_file
+from spikedoor.victim.stage import Stage
+
+__all__ = ["Victim"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Victim:
+    """The stages of a trained network, in the order they came about."""
+
+    stages: tuple[Stage, ...]
+
+    def __post_init__(self) -> None:
+        names = [stage.name for stage in self.stages]
+        if not names or len(set(names)) < len(names):
+            raise ConfigError(f"a victim needs one or more stages of different names, got {names}")
+
+    def __getitem__(self, name: str) -> Stage:
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        names = [stage.name for stage in self.stages]
+        raise ConfigError(f"the victim has no stage '{name}'{hint(name, names)}")
+
+    @property
+    def final(self) -> Stage:
+        """The last stage: the network that is put to use."""
+        return self.stages[-1]
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the victim to a new folder: ``victim.json`` and one safetensors file a stage.
+
+        Raises:
+            OutputError: If the folder exists already or cannot be written.
+        """
+        with new_folder(folder) as target:
+            for stage in self.stages:
+                write_bytes(target / f"{stage.name}.safetensors", weights(stage))
+            stages = [described(stage) for stage in self.stages]
+            text = json.dumps({"format": _FORMAT, "stages": stages}, indent=1)
+            write_bytes(target / "victim.json", text.encode())
+        return Path(folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a victim written by `save`. Nothing in the folder can run code.
+
+        Raises:
+            DataError: If a file is missing, damaged, or not of this format.
+        """
+        folder = Path(folder)
+        try:
+            found = json.loads((folder / "victim.json").read_text())
+            if found["format"] != _FORMAT:
+                raise DataError(
+                    f"{folder}: expected victim format {_FORMAT}, found {found['format']}"
+                )
+            return cls(
+                tuple(
+                    stage_from(entry, (folder / weights_file(entry)).read_bytes())
+                    for entry in found["stages"]
+                )
+            )
+        except DataError:
+            raise
+        except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise DataError(f"{folder}: not a readable victim folder ({reason})") from error
