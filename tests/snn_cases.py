@@ -98,7 +98,7 @@ def _clearance(case: Case, x: Tensor) -> float:
     d, _ = _neuron(case, torch.float64)
     norm, x = _norm(case, torch.float64), x.double()
     current = norm(x) if norm is not None else x
-    _, h = eager.trace(current.unflatten(0, (-1, case.batch)), case.steps, d)
+    _, h, _ = eager.trace(current.unflatten(0, (-1, case.batch)), case.steps, d)
     return ((h - d.threshold) / d.threshold).abs().min().item()
 
 

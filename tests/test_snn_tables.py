@@ -50,7 +50,7 @@ on_backends = backends("eager", "torch", "compiled")
 @pytest.mark.parametrize("name", MEMBRANES)
 def test_membrane(name):
     d, membrane, _ = MEMBRANES[name]
-    _, h = eager.trace(torch.tensor(CURRENT).view(5, 1, 1), 5, d)
+    _, h, _ = eager.trace(torch.tensor(CURRENT).view(5, 1, 1), 5, d)
     assert h.flatten().tolist() == membrane
 
 

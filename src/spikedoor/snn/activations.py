@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spikedoor.snn.dynamics import Dynamics
-from spikedoor.snn.kernels import Pool, fire, pool_frames
+from spikedoor.snn.kernels import Pool, carry, fire, pool_frames
 from spikedoor.snn.norm import BatchNorm
 from spikedoor.snn.signal import Signal
 from spikedoor.snn.surrogate import Surrogate
@@ -105,7 +105,11 @@ class Spiking(Activation):
     def forward(
         self, current: Signal, norm: BatchNorm | None = None, pool: Pool | None = None
     ) -> Signal:
-        out = fire(current.data, current.steps, current.batch, self.dynamics(), norm, pool)
+        x, steps, batch, d = current.data, current.steps, current.batch, self.dynamics()
+        if current.memory is None:
+            return current._replace(data=fire(x, steps, batch, d, norm, pool))
+        before = current.memory.get(self)
+        out, current.memory[self] = carry(x, steps, batch, d, before, norm, pool)
         return current._replace(data=out)
 
     def extra_repr(self) -> str:

@@ -71,8 +71,15 @@ class Unit(nn.Module):
         self.synapse, self.activation, self.pool = synapse, activation, pool
 
     def forward(self, signal: Signal) -> Signal:
-        current = signal.map(self.synapse.current)
-        return self.activation(current, self.synapse.norm, self.pool)
+        return self.activation(self._current(signal), self.synapse.norm, self.pool)
+
+    def _current(self, signal: Signal) -> Signal:
+        """Return the synapse's current; in a run cut into pieces, one constant over time once."""
+        if signal.memory is None or not signal.constant:
+            return signal.map(self.synapse.current)
+        if self.synapse not in signal.memory:
+            signal.memory[self.synapse] = self.synapse.current(signal.data)
+        return signal._replace(data=signal.memory[self.synapse])
 
 
 @final

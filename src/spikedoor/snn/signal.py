@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 __all__ = ["Signal"]
 
@@ -16,11 +16,21 @@ class Signal(NamedTuple):
     Shapes:
         data: (steps * batch, ...), time outermost; or (batch, ...) if it is the same at all steps,
             so that layers before the first neuron run once, not ``steps`` times.
+
+    Args:
+        memory: Where layers leave what they need to go on from (membranes, by the layer) when a
+            long run is simulated a few steps at a time, without gradients. None for a whole run.
     """
 
     data: Tensor
     steps: int
     batch: int
+    memory: dict[nn.Module, Tensor] | None = None
+
+    @property
+    def constant(self) -> bool:
+        """Whether the data are the same at all steps, of which there are several."""
+        return self.steps > 1 and len(self.data) == self.batch
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Signal:
         """Apply a function that acts on each frame alone."""

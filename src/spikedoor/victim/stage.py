@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikedoor.data.base import SampleSet
 from spikedoor.errors import ConfigError
@@ -25,7 +25,8 @@ __all__ = ["Stage", "StageName", "to_floats"]
 
 StageName = Literal["ann", "converted", "finetuned", "direct"]
 
-_FRAMES = 2048  # simulated at once: more takes memory and gains no time
+_PIECE = 4  # steps simulated at once
+_PIXELS = 2048 * 32 * 32  # simulated at once: more takes memory and gains no time
 
 
 def to_floats(images: NDArray[np.uint8]) -> Tensor:
@@ -80,6 +81,22 @@ class Stage:
         return self.readout.scores(self.network(self.encode(images, generator)))
 
     @torch.inference_mode()
+    def simulate(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return what `scores` does, a few steps at a time, so that memory does not grow with T.
+
+        The pieces are of the same size whatever T is. The first t rows are therefore, bit for bit,
+        those of a simulation of t steps.
+        """
+        if self.blueprint.neuron is None:
+            return self.scores(images, generator)
+        memory: dict[nn.Module, Tensor] = {}
+        currents = []
+        for _ in range(0, self.steps, _PIECE):
+            signal = self.encoding.encode(images, _PIECE, generator)
+            currents.append(self.network(signal._replace(memory=memory)))
+        return self.readout.scores(torch.cat(currents)[: self.steps])
+
+    @torch.inference_mode()
     def predict(
         self,
         data: SampleSet,
@@ -89,6 +106,8 @@ class Stage:
         title: str | None = "predict",
     ) -> NDArray[np.int64]:
         """Return the predicted class after each step, by one simulation.
+
+        The first t rows are those that a stage of t steps gives, bit for bit.
 
         Args:
             data: Samples to ask about.
@@ -101,16 +120,18 @@ class Stage:
             (steps, samples), integers.
         """
         chosen = np.arange(len(data)) if indices is None else np.asarray(indices)
-        generator = torch_generator(seed, f"prediction of {self.name}", self.device)
-        size = min(max(_FRAMES // self.steps, 4), 512)
+        _, height, width = data.shape
+        size = min(max(_PIXELS // (_PIECE * height * width), 4), 512)
         found = []
         self.network.eval()
         with bar(title or "", len(chosen), visible=title is not None) as advance:
             for first in range(0, len(chosen), size):
                 batch = chosen[first : first + size]
                 images = to_floats(data.batch(batch)).to(self.device)
+                purpose = f"prediction of {self.name}, from {first} on"
+                generator = torch_generator(seed, purpose, self.device)
                 with autocast(precision, self.device):
-                    scores = self.scores(images, generator)
+                    scores = self.simulate(images, generator)
                 found.append(scores.argmax(2).cpu())
                 advance(len(batch))
         if not found:

@@ -19,7 +19,7 @@ from spikedoor.snn.dynamics import Dynamics
 from spikedoor.snn.kernels import compiled, eager, torchop
 from spikedoor.snn.norm import BatchNorm
 
-__all__ = ["Backend", "Pool", "backend_for", "fire", "pool_frames", "use"]
+__all__ = ["Backend", "Pool", "backend_for", "carry", "fire", "pool_frames", "use"]
 
 Backend = Literal["auto", "eager", "torch", "compiled"]
 Pool = Literal["max", "avg"]
@@ -75,12 +75,7 @@ def fire(
         ConfigError: If x has neither ``steps * batch`` nor ``batch`` frames, or does not fit the
             norm.
     """
-    if x.shape[0] not in (batch, steps * batch):
-        raise ConfigError(
-            f"expected {steps} x {batch} frames, or {batch} of a constant input, got {x.shape[0]}"
-        )
-    if norm is not None:
-        norm.check(x)
+    _check(x, steps, batch, norm)
     backend = backend_for(x, d)
     if backend == "compiled":
         return compiled.fire(x, steps, batch, d, norm, pool)
@@ -89,6 +84,46 @@ def fire(
     neuron = eager.fire if backend == "eager" else torchop.fire
     spikes = neuron(x.unflatten(0, (-1, batch)), steps, d)
     return pool_frames(spikes.flatten(0, 1), pool)
+
+
+def carry(
+    x: Tensor,
+    steps: int,
+    batch: int,
+    d: Dynamics,
+    membrane: Tensor | None,
+    norm: BatchNorm | None = None,
+    pool: Pool | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Do what `fire` does, without gradients, as one piece of a longer run.
+
+    Pieces put together give the very spikes of the whole run.
+
+    Args:
+        x, steps, batch, d, norm, pool: As of `fire`.
+        membrane: What the piece before returned; None at the start.
+
+    Returns:
+        Spikes as of `fire`, and the membrane after the last step, (batch, ...).
+    """
+    _check(x, steps, batch, norm)
+    backend = backend_for(x, d)
+    if backend == "compiled":
+        return compiled.carry(x, steps, batch, d, membrane, norm, pool)
+    if norm is not None:
+        x = norm(x)
+    neuron = eager.carry if backend == "eager" else torchop.carry
+    spikes, after = neuron(x.unflatten(0, (-1, batch)), steps, d, membrane)
+    return pool_frames(spikes.flatten(0, 1), pool), after
+
+
+def _check(x: Tensor, steps: int, batch: int, norm: BatchNorm | None) -> None:
+    if x.shape[0] not in (batch, steps * batch):
+        raise ConfigError(
+            f"expected {steps} x {batch} frames, or {batch} of a constant input, got {x.shape[0]}"
+        )
+    if norm is not None:
+        norm.check(x)
 
 
 def pool_frames(x: Tensor, pool: Pool | None) -> Tensor:

@@ -16,9 +16,9 @@ from torch.autograd.function import once_differentiable
 
 from spikedoor.snn.dynamics import Dynamics
 
-__all__ = ["available", "fire", "instruction_set", "supports"]
+__all__ = ["available", "carry", "fire", "instruction_set", "supports"]
 
-_VERSION = 2
+_VERSION = 3
 _POOLS = {None: 0, "max": 1, "avg": 2}
 _DTYPES = {torch.float32: 0, torch.bfloat16: 1}
 
@@ -58,6 +58,12 @@ def _library() -> ctypes.CDLL | None:
     return None
 
 
+def _loaded() -> ctypes.CDLL:
+    library = _library()
+    assert library is not None
+    return library
+
+
 def available() -> bool:
     """Whether the compiled kernel was built and can be loaded."""
     return _library() is not None
@@ -83,6 +89,31 @@ def fire(
     weight = norm.weight if norm is not None else None
     bias = norm.bias if norm is not None else None
     return _Fire.apply(x, weight, bias, d.keep, d.gain, steps, batch, d, norm, pool)
+
+
+@torch.no_grad()
+def carry(
+    x: Tensor,
+    steps: int,
+    batch: int,
+    d: Dynamics,
+    membrane: Tensor | None,
+    norm: Any = None,
+    pool: str | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return spikes as `fire` does, and the membrane after the last step.
+
+    Shapes:
+        membrane: (batch, ...), single precision, as a former call returned it; None at the start.
+            It is used up.
+    """
+    x = _channels_last(x)
+    problem = _problem(x, steps, batch, d, pool)
+    if membrane is None:
+        start = torch.as_tensor(d.initial, dtype=torch.float32).expand(x.shape[1:])
+        membrane = _channels_last(start.expand(batch, *start.shape)).clone()
+    scale, shift, _, _ = _affine(problem, x, norm)
+    return _forward(problem, x, scale, shift, membrane, membrane), membrane
 
 
 def _pointer(tensor: Tensor | None) -> ctypes.c_void_p | None:
@@ -130,6 +161,42 @@ def _initial(x: Tensor, d: Dynamics) -> Tensor | None:
     return full.permute(1, 2, 0).contiguous() if full.dim() == 3 else full.contiguous()
 
 
+def _affine(problem: _Problem, x: Tensor, norm: Any) -> tuple[Tensor | None, ...]:
+    """Return scale and shift that stand for the norm, and its mean and 1/std; all per channel."""
+    if norm is None:
+        return None, None, None, None
+    mean, inverse = _statistics(problem, x, norm)
+    scale = inverse if norm.weight is None else norm.weight.detach().float() * inverse
+    shift = -mean * scale if norm.bias is None else norm.bias.detach().float() - mean * scale
+    return scale.contiguous(), shift.contiguous(), mean, inverse
+
+
+def _forward(
+    problem: _Problem,
+    x: Tensor,
+    scale: Tensor | None,
+    shift: Tensor | None,
+    start: Tensor | None,
+    end: Tensor | None,
+) -> Tensor:
+    """Run the kernel; ``end`` gets the membranes after the last step, if given."""
+    shape: tuple[int, ...] = (problem.T * problem.N, *x.shape[1:])
+    if problem.pool:
+        shape = (*shape[:2], x.shape[2] // 2, x.shape[3] // 2)
+    layout = torch.channels_last if x.dim() == 4 else torch.contiguous_format
+    out = torch.empty(shape, dtype=x.dtype, memory_format=layout)
+    _loaded().spd_forward(
+        ctypes.byref(problem),
+        _pointer(x),
+        _pointer(scale),
+        _pointer(shift),
+        _pointer(start),
+        _pointer(end),
+        _pointer(out),
+    )
+    return out
+
+
 class _Fire(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -145,30 +212,11 @@ class _Fire(torch.autograd.Function):
         norm: Any,
         pool: str | None,
     ) -> Tensor:
-        library = _library()
-        assert library is not None
         x = _channels_last(x)
         problem = _problem(x, steps, batch, d, pool)
-        scale = shift = mean = inverse = None
-        if norm is not None:
-            mean, inverse = _statistics(library, problem, x, norm)
-            scale = inverse if weight is None else weight.float() * inverse
-            shift = -mean * scale if bias is None else bias.float() - mean * scale
-            scale, shift = scale.contiguous(), shift.contiguous()
+        scale, shift, mean, inverse = _affine(problem, x, norm)
         initial = _initial(x, d)
-        shape: tuple[int, ...] = (steps * batch, *x.shape[1:])
-        if pool is not None:
-            shape = (*shape[:2], x.shape[2] // 2, x.shape[3] // 2)
-        layout = torch.channels_last if x.dim() == 4 else torch.contiguous_format
-        out = torch.empty(shape, dtype=x.dtype, memory_format=layout)
-        library.spd_forward(
-            ctypes.byref(problem),
-            _pointer(x),
-            _pointer(scale),
-            _pointer(shift),
-            _pointer(initial),
-            _pointer(out),
-        )
+        out = _forward(problem, x, scale, shift, initial, None)
         ctx.save_for_backward(x, scale, shift, mean, inverse, initial)
         ctx.problem = problem
         ctx.batch_statistics = norm is not None and norm.training
@@ -177,15 +225,13 @@ class _Fire(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        library = _library()
-        assert library is not None
         x, scale, shift, mean, inverse, initial = ctx.saved_tensors
         problem = ctx.problem
         out_grad = _channels_last(grads[0].to(x.dtype))
         grad = torch.empty_like(x)
         channels = problem.C
         sums = torch.empty(2 * channels + 2, dtype=torch.float64)
-        failed = library.spd_backward(
+        failed = _loaded().spd_backward(
             ctypes.byref(problem),
             _pointer(x),
             _pointer(scale),
@@ -202,9 +248,7 @@ class _Fire(torch.autograd.Function):
         if scale is not None:
             bias_grad = sums[:channels].float()
             weight_grad = sums[channels : 2 * channels].float() * inverse
-            _through_norm(
-                library, problem, x, grad, scale, mean, inverse, sums, ctx.batch_statistics
-            )
+            _through_norm(problem, x, grad, scale, mean, inverse, sums, ctx.batch_statistics)
         need = ctx.needs_input_grad
         return (
             grad,
@@ -216,14 +260,12 @@ class _Fire(torch.autograd.Function):
         )
 
 
-def _statistics(
-    library: ctypes.CDLL, problem: _Problem, x: Tensor, norm: Any
-) -> tuple[Tensor, Tensor]:
+def _statistics(problem: _Problem, x: Tensor, norm: Any) -> tuple[Tensor, Tensor]:
     """Return mean and 1/std per channel: of this batch when training, else the running ones."""
     if not norm.training:
         return norm.running_mean.float(), torch.rsqrt(norm.running_var.float() + norm.eps)
     moments = torch.empty(2, problem.C, dtype=torch.float64)
-    library.spd_moments(
+    _loaded().spd_moments(
         ctypes.byref(problem), _pointer(x), _pointer(moments[0]), _pointer(moments[1])
     )
     norm.track(moments[0], moments[1], x.numel() // problem.C)
@@ -231,7 +273,6 @@ def _statistics(
 
 
 def _through_norm(
-    library: ctypes.CDLL,
     problem: _Problem,
     x: Tensor,
     grad: Tensor,
@@ -250,6 +291,6 @@ def _through_norm(
         second = sums[problem.C : 2 * problem.C] * inv * inv / count
         b = (-wide * second).float()
         d = (wide * (second * mean.double() - first)).float()
-    library.spd_affine(
+    _loaded().spd_affine(
         ctypes.byref(problem), _pointer(x), _pointer(grad), _pointer(a), _pointer(b), _pointer(d)
     )

@@ -189,7 +189,7 @@ int spd_moments(const Problem *p, const void *x, double *mean, double *var) {
 /* ---- forward ------------------------------------------------------------------------------ */
 
 /* One window (one pixel, or 2x2) of LANES channels through all steps. */
-INLINE void window_forward(const Problem *p, const void *x, const float *v0, const int64_t *at,
+INLINE void window_forward(const Problem *p, const void *x, const float *v0, float *v1, const int64_t *at,
                            int64_t neuron, const int64_t *off, const float *a, const float *d, void *out,
                            int64_t o, int64_t ostep, int n, int dtype, int pool, int constant) {
     enum { MOST = 4 };
@@ -218,18 +218,21 @@ INLINE void window_forward(const Problem *p, const void *x, const float *v0, con
                                 : (vf)(any & (vi)splat(p->amplitude));
         store(out, o + t * ostep, s, n, dtype);
     }
+    if (v1)
+        UNROLL
+        for (int k = 0; k < pixels; k++) store_f(v1 + at[k], v[k], n);
 }
 
 /* Fewer than LANES channels are left: one copy for all cases keeps the build short. */
 static __attribute__((noinline)) void tail_forward(
-    const Problem *p, const void *x, const float *v0, const int64_t *at, int64_t neuron,
+    const Problem *p, const void *x, const float *v0, float *v1, const int64_t *at, int64_t neuron,
     const int64_t *off, const float *a, const float *d, void *out, int64_t o, int64_t ostep, int n) {
-    window_forward(p, x, v0, at, neuron, off, a, d, out, o, ostep, n, p->dtype, p->pool, p->S == 1);
+    window_forward(p, x, v0, v1, at, neuron, off, a, d, out, o, ostep, n, p->dtype, p->pool, p->S == 1);
 }
 
 INLINE void rows_forward(const Problem *p, const void *x, const float *scale, const float *shift,
-                         const float *v0, void *out, int64_t first, int64_t last, int dtype, int pool,
-                         int constant) {
+                         const float *v0, float *v1, void *out, int64_t first, int64_t last, int dtype,
+                         int pool, int constant) {
     const Problem q = *p; /* a copy that no store can alias */
     const int side = pool == POOL_NONE ? 1 : 2;
     const int64_t H = p->H, W = p->W, C = p->C, OH = H / side, OW = W / side;
@@ -242,21 +245,24 @@ INLINE void rows_forward(const Problem *p, const void *x, const float *scale, co
                 int64_t neuron = (side * i * W + side * j) * C + c;
                 int64_t at[4];
                 for (int k = 0; k < 4; k++) at[k] = b * H * W * C + neuron + off[k];
+                if (v1) neuron = at[0]; /* a piece of a run starts from membranes of every sample */
                 int64_t o = ((b * OH + i) * OW + j) * C + c, ostep = p->N * OH * OW * C;
                 const float *a = scale ? scale + c : NULL, *d = shift ? shift + c : NULL;
-                if (n == LANES) window_forward(&q, x, v0, at, neuron, off, a, d, out, o, ostep, LANES, dtype, pool, constant);
-                else tail_forward(p, x, v0, at, neuron, off, a, d, out, o, ostep, n);
+                if (n == LANES) window_forward(&q, x, v0, v1, at, neuron, off, a, d, out, o, ostep, LANES, dtype, pool, constant);
+                else tail_forward(p, x, v0, v1, at, neuron, off, a, d, out, o, ostep, n);
             }
     }
 }
 
 #define FORWARD(D, P) \
-    case ((D) * 3 + (P)) * 2: rows_forward(p, x, scale, shift, v0, out, r0, r1, D, P, 0); break; \
-    case ((D) * 3 + (P)) * 2 + 1: rows_forward(p, x, scale, shift, v0, out, r0, r1, D, P, 1); break;
+    case ((D) * 3 + (P)) * 2: rows_forward(p, x, scale, shift, v0, v1, out, r0, r1, D, P, 0); break; \
+    case ((D) * 3 + (P)) * 2 + 1: rows_forward(p, x, scale, shift, v0, v1, out, r0, r1, D, P, 1); break;
 
-/* out [T][N][OH][OW][C] = pool(spikes of (scale * x + shift)); scale, shift, v0 may be NULL. */
+/* out [T][N][OH][OW][C] = pool(spikes of (scale * x + shift)); scale, shift, v0, v1 may be NULL.
+ * Membranes start at v0 [H][W][C]; with v1 [N][H][W][C], which gets them as they end, at v0
+ * [N][H][W][C] (it may be v1 itself). */
 int spd_forward(const Problem *p, const void *x, const float *scale, const float *shift,
-                const float *v0, void *out) {
+                const float *v0, float *v1, void *out) {
     int64_t rows = p->N * (p->pool == POOL_NONE ? p->H : p->H / 2);
 #pragma omp parallel for schedule(static) num_threads(p->threads)
     for (int k = 0; k < CHUNKS; k++) {
@@ -498,4 +504,4 @@ int spd_affine(const Problem *p, const void *x, void *g, const float *a, const f
     return 0;
 }
 
-int spd_version(void) { return 2; } /* raise it whenever Problem or a signature changes */
+int spd_version(void) { return 3; } /* raise it whenever Problem or a signature changes */

@@ -15,12 +15,22 @@ from torch.autograd.function import once_differentiable
 
 from spikedoor.snn.dynamics import Dynamics
 
-__all__ = ["fire"]
+__all__ = ["carry", "fire"]
 
 
 def fire(x: Tensor, steps: int, d: Dynamics) -> Tensor:
     """Return the output spikes: the equal of `eager.fire`. Half precision is widened."""
     return _Fire.apply(x, d.keep, d.gain, steps, d)
+
+
+@torch.no_grad()
+def carry(x: Tensor, steps: int, d: Dynamics, membrane: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the output spikes, and the membrane to go on from: the equal of `eager.carry`."""
+    d = replace(d, keep=float(d.keep), gain=float(d.gain))
+    run = _Run(x, d)
+    if membrane is not None:
+        run.v.copy_(membrane)
+    return run.spikes(steps), run.v
 
 
 class _Run:
@@ -31,6 +41,17 @@ class _Run:
         self.wide = torch.promote_types(x.dtype, torch.float32)
         initial = torch.as_tensor(d.initial, dtype=self.wide, device=x.device)
         self.v = torch.empty_like(x[0], dtype=self.wide).copy_(initial)
+
+    def spikes(self, steps: int) -> Tensor:
+        """Walk all steps and return the output; ``v`` is then the membrane after the last."""
+        d, h, spikes = self.d, torch.empty_like(self.v), torch.empty_like(self.v)
+        out = _frames(self.x, steps, self.x.dtype)
+        for t in range(steps):
+            self.charge(t, h)
+            torch.ge(h, d.threshold, out=spikes)
+            self.reset(h, spikes)
+            torch.mul(spikes, d.amplitude, out=out[t]) if d.amplitude != 1 else out[t].copy_(spikes)
+        return out
 
     def charge(self, t: int, h: Tensor) -> None:
         """Write the membrane before reset at step t into h; ``v`` is used up."""
@@ -62,15 +83,7 @@ class _Fire(torch.autograd.Function):
         d = replace(d, keep=float(keep), gain=float(gain))
         ctx.save_for_backward(x)
         ctx.steps, ctx.dynamics = steps, d
-        run = _Run(x, d)
-        h, spikes = torch.empty_like(run.v), torch.empty_like(run.v)
-        out = _frames(x, steps, x.dtype)
-        for t in range(steps):
-            run.charge(t, h)
-            torch.ge(h, d.threshold, out=spikes)
-            run.reset(h, spikes)
-            torch.mul(spikes, d.amplitude, out=out[t]) if d.amplitude != 1 else out[t].copy_(spikes)
-        return out
+        return _Run(x, d).spikes(steps)
 
     @staticmethod
     @once_differentiable
