@@ -49,7 +49,7 @@ def test_pieces_give_the_spikes_of_the_whole(name, backend, dtype):
 @pytest.mark.parametrize(
     "plan", [SmallConv(width=8), VGG(width=0.125), ResNet(depth=20, width=0.5)]
 )
-@pytest.mark.parametrize("neuron", [LIF(), PLIF(reset="soft")])
+@pytest.mark.parametrize("neuron", [LIF(threshold=0.2), PLIF(threshold=0.2, reset="soft")])
 def test_a_network_in_pieces_is_the_whole_network(plan, neuron):
     net = plan.build((3, 16, 16), 4, neuron.build, 0)
     x = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))

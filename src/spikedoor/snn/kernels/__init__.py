@@ -99,9 +99,8 @@ def carry(
 
     Pieces put together give the very spikes of the whole run.
 
-    Args:
-        x, steps, batch, d, norm, pool: As of `fire`.
-        membrane: What the piece before returned; None at the start.
+    All but ``membrane``, which is what the piece before returned (None at the start), is as of
+    `fire`.
 
     Returns:
         Spikes as of `fire`, and the membrane after the last step, (batch, ...).
