@@ -15,7 +15,7 @@ from pathlib import Path
 
 import spikedoor.study
 from spikedoor.records import Record
-from spikedoor.study import Shelf, load, run
+from spikedoor.study import Workshop, load, run
 
 PRESETS = Path(spikedoor.study.__file__).parent / "presets"
 RULES = ("direct", "conversion", "hybrid")
@@ -44,14 +44,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     for seed in options.seeds:
-        shelf = Shelf()
+        workshop = Workshop()
         for rule in options.rules:
             folder = options.out / f"{rule}-{seed}"
             if (folder / "record.json").exists():
                 record = Record.read(folder)
             else:
                 preset = PRESETS / f"{options.data}-{rule}.toml"
-                record = run(load(preset, tuple(options.set), seed), folder, shelf)
+                record = run(load(preset, tuple(options.set), seed), folder, workshop)
             for stage in record.evaluation.stages:
                 print(line(seed, record, stage), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["bar"]
+__all__ = ["bar", "embedded"]
 
 _display: ContextVar[Progress | None] = ContextVar("spikedoor_progress", default=None)
 
@@ -32,16 +32,7 @@ def bar(title: str, total: int, visible: bool = True) -> Iterator[Callable[..., 
         return
     display = _display.get()
     if display is None:
-        display = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        )
+        display = _bars()
         with display:
             token = _display.set(display)
             try:
@@ -52,6 +43,30 @@ def bar(title: str, total: int, visible: bool = True) -> Iterator[Callable[..., 
     else:
         with _task(display, title, total) as advance:
             yield advance
+
+
+@contextmanager
+def embedded() -> Iterator[Progress]:
+    """Yield a display that somebody else draws; the block's bars go there."""
+    display = _bars()
+    token = _display.set(display)
+    try:
+        yield display
+    finally:
+        _display.reset(token)
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
 
 
 @contextmanager

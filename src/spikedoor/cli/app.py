@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from spikedoor.cli import catalogue, experiments, machine
+from spikedoor.cli import catalogue, experiments, machine, sweeps
 from spikedoor.errors import SpikedoorError
 
 __all__ = ["app", "main"]
@@ -27,6 +27,8 @@ Examples:
   spikedoor check experiment.toml
   spikedoor preview experiment.toml --out trigger.png
   spikedoor run experiment.toml --set attack.rate=0.1 --seed 3
+  spikedoor sweep rates.toml --workers 2
+  spikedoor table rates.toml --mean
 
 \b
 Results go to standard output, progress and errors to standard error.
@@ -46,6 +48,8 @@ app = typer.Typer(
 
 app.command("demo", epilog=experiments.DEMO_EXAMPLES)(experiments.demo)
 app.command("run", epilog=experiments.RUN_EXAMPLES)(experiments.run)
+app.command("sweep", epilog=sweeps.SWEEP_EXAMPLES)(sweeps.sweep)
+app.command("table", epilog=sweeps.TABLE_EXAMPLES)(sweeps.table)
 app.command("check", epilog=experiments.CHECK_EXAMPLES)(experiments.check)
 app.command("preview", epilog=experiments.PREVIEW_EXAMPLES)(experiments.preview)
 app.command("list", epilog=catalogue.LIST_EXAMPLES)(catalogue.list_members)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -33,6 +33,8 @@ class ImageFolder(DataSource):
     passed over. In the flat layout the test set is drawn at random, every class in proportion.
     The checksums are one a class folder: the SHA-256 of ``name, zero byte, SHA-256`` of each file.
     """
+
+    places: ClassVar[tuple[str, ...]] = (*DataSource.places, "path")
 
     path: Path
     """The folder; a relative one is taken from the working folder."""

@@ -26,6 +26,8 @@ class DataSource(Component):
 
     family: ClassVar[Family] = DATASETS
     remotes: ClassVar[tuple[Remote, ...]] = ()
+    places: ClassVar[tuple[str, ...]] = ("root", "download")
+    """Fields that tell where the files are, not what they hold: no result depends on them."""
 
     root: Path | None = None
     """Data folder; left out, ``$SPIKEDOOR_DATA``, else ``~/.cache/spikedoor/data``."""

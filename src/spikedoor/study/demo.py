@@ -13,7 +13,8 @@ from spikedoor.rules import Conversion, Direct, Hybrid, Rule, Training
 from spikedoor.rules.optimisers import Adam
 from spikedoor.snn.networks import SmallConv
 from spikedoor.study.experiment import Experiment
-from spikedoor.study.run import Shelf, run
+from spikedoor.study.run import run
+from spikedoor.study.workshop import Workshop
 
 __all__ = ["demo", "experiments"]
 
@@ -48,7 +49,7 @@ def demo(out: str | Path | None = None, seed: int = 0) -> list[Record]:
     Raises:
         OutputError: If one of these is occupied or cannot be written to.
     """
-    planned, shelf = experiments(seed), Shelf()
+    planned, workshop = experiments(seed), Workshop()
     if out is not None:
         for name in planned:
             check_free(Path(out) / name)
@@ -56,6 +57,6 @@ def demo(out: str | Path | None = None, seed: int = 0) -> list[Record]:
     with bar("demo", total=len(planned)) as advance:
         for name, experiment in planned.items():
             folder = None if out is None else Path(out) / name
-            records.append(run(experiment, folder, shelf))
+            records.append(run(experiment, folder, workshop))
             advance()
     return records

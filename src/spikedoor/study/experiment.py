@@ -15,7 +15,7 @@ from spikedoor.errors import ConfigError
 from spikedoor.rules import Rule
 from spikedoor.snn.networks import Architecture, SmallConv
 
-__all__ = ["Experiment", "load", "override"]
+__all__ = ["Experiment", "load", "override", "read_toml", "with_key"]
 
 
 class Experiment(Component):
@@ -35,6 +35,9 @@ class Experiment(Component):
     """Train a clean twin on the same seed, as the control of every claim."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where to train; ``auto`` takes a GPU if there is one."""
+    threads: int | None = Field(None, ge=1, le=1024)
+    """Threads to compute with on the CPU: the last bits of a sum depend on their number. None takes
+    as many as torch has; a sweep takes one."""
 
 
 def load(path: str | Path, settings: tuple[str, ...] = (), seed: int | None = None) -> Experiment:
@@ -48,15 +51,7 @@ def load(path: str | Path, settings: tuple[str, ...] = (), seed: int | None = No
     Raises:
         ConfigError: Naming the file, the key, what was expected, what came, and what is near.
     """
-    path = Path(path)
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    except RecursionError:
-        raise ConfigError(f"{path}: not valid TOML: nested too deeply") from None
+    table = read_toml(path)
     for setting in settings:
         table = override(table, setting)
     if seed is not None:
@@ -65,6 +60,23 @@ def load(path: str | Path, settings: tuple[str, ...] = (), seed: int | None = No
         return Experiment.from_dict(table)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: If it cannot be read, or is not TOML.
+    """
+    path = Path(path)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: nested too deeply") from None
 
 
 def override(table: dict[str, Any], setting: str) -> dict[str, Any]:
@@ -81,10 +93,15 @@ def override(table: dict[str, Any], setting: str) -> dict[str, Any]:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    return _with(table, keys, value, setting)
+    return with_key(table, keys, value, f"--set {setting}")
 
 
-def _with(table: dict[str, Any], keys: list[str], value: Any, setting: str) -> dict[str, Any]:
+def with_key(table: dict[str, Any], keys: list[str], value: Any, what: str) -> dict[str, Any]:
+    """Return the table with one nested key set.
+
+    Raises:
+        ConfigError: If a key on the way is no table; ``what`` says whose wish it was.
+    """
     head, *rest = keys
     if not rest:
         return {**table, head: value}
@@ -92,5 +109,5 @@ def _with(table: dict[str, Any], keys: list[str], value: Any, setting: str) -> d
     if isinstance(inner, str):
         inner = {"name": inner}
     if not isinstance(inner, dict):
-        raise ConfigError(f"--set {setting}: '{head}' is {inner!r}, not a table")
-    return {**table, head: _with(inner, rest, value, setting)}
+        raise ConfigError(f"{what}: '{head}' is {inner!r}, not a table")
+    return {**table, head: with_key(inner, rest, value, what)}

@@ -3,48 +3,30 @@
 from __future__ import annotations
 
 import datetime
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from spikedoor.attack import Attack
 from spikedoor.attack.poisoned import PoisonedSet
 from spikedoor.data.base import Dataset
-from spikedoor.errors import ConfigError
-from spikedoor.evaluation import evaluate
+from spikedoor.evaluation import Evaluation
 from spikedoor.files import check_free, new_folder
+from spikedoor.metrics import Answers
 from spikedoor.records import Gallery, Record, describe
-from spikedoor.rules import RuleFromANN, train_ann
+from spikedoor.study.cell import Cell, Owner, Question, cell
 from spikedoor.study.experiment import Experiment
-from spikedoor.victim import Stage, Victim
+from spikedoor.study.nodes import Node
+from spikedoor.study.workshop import Workshop
+from spikedoor.victim import Victim
 
-__all__ = ["Shelf", "gallery", "run"]
-
-
-class Shelf:
-    """ANNs trained so far, by all that decides them: rules that start alike share one."""
-
-    def __init__(self) -> None:
-        self._stages: dict[str, Stage] = {}
-
-    def ann(self, experiment: Experiment, data: PoisonedSet, device: str) -> Stage | None:
-        """Return the ANN that the experiment's rule starts from; None if it needs none."""
-        rule = experiment.rule
-        if not isinstance(rule, RuleFromANN):
-            return None
-        parts = [experiment.data, experiment.attack, experiment.network, rule.ann]
-        key = json.dumps([[p.to_dict() for p in parts], data.plan.rate, experiment.seed, device])
-        if key not in self._stages:
-            network, seed = experiment.network, experiment.seed
-            self._stages[key] = train_ann(network, data, rule.ann, seed, device)
-        return self._stages[key]
+__all__ = ["evaluation", "gallery", "record_of", "run"]
 
 
 def run(
-    experiment: Experiment, out: str | Path | None = None, shelf: Shelf | None = None
+    experiment: Experiment, out: str | Path | None = None, workshop: Workshop | None = None
 ) -> Record:
     """Run an experiment.
 
@@ -52,42 +34,74 @@ def run(
         experiment: What to run.
         out: New folder for the record, the poison plan, and victim and twin with their weights;
             nothing is written without it, nor before the run is complete.
-        shelf: Shared by several runs, so that none trains an ANN that another has trained.
+        workshop: Shared by several runs, so that none makes what another has made; one with a
+            store keeps results beyond this process.
 
     Raises:
         OutputError: If the folder is occupied or cannot be written to; before anything is run.
     """
     if out is not None:
         check_free(out)
-    shelf = Shelf() if shelf is None else shelf
-    device = _device(experiment.device)
-    data = experiment.data.load()
-    attack = experiment.attack.prepare(data.train, experiment.seed)
-    poisoned = attack.poison(data.train, experiment.seed)
-    victim = _fit(experiment, poisoned, device, shelf)
-    twin = None
-    if experiment.twin and poisoned.plan.count:
-        unpoisoned = attack.clean_twin().poison(data.train, experiment.seed)
-        twin = _fit(experiment, unpoisoned, device, shelf)
-    record = Record(
-        experiment=experiment.to_dict(),
-        environment={**describe(), "device": device},
-        data=_about(data),
-        poison=_about_poison(poisoned),
-        stages=_about_stages(victim),
-        twin_stages=_about_stages(twin) if twin else {},
-        evaluation=evaluate(victim, data.test, attack, twin, experiment.seed),
-        gallery=gallery(data, attack),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    )
+    workshop = Workshop() if workshop is None else workshop
+    planned = cell(experiment, workshop.dataset(experiment.data))
+    victim, twin = (_victim(planned, owner, workshop) for owner in ("victim", "twin"))
+    assert victim is not None
+    record = record_of(planned, victim, twin, workshop)
     if out is not None:
         with new_folder(out) as folder:
             record.write(folder)
-            poisoned.plan.save(folder / "plan.json")
+            workshop.result(planned.poison).save(folder / "plan.json")
             victim.save(folder / "victim")
             if twin:
                 twin.save(folder / "twin")
     return record
+
+
+def record_of(planned: Cell, victim: Victim, twin: Victim | None, workshop: Workshop) -> Record:
+    """Return the record of a cell whose victim and twin have been made."""
+    experiment = planned.experiment
+    data = workshop.dataset(experiment.data)
+    attack = experiment.attack.prepare(data.train, experiment.seed)
+    poisoned = PoisonedSet(data.train, workshop.result(planned.poison), attack.trigger)
+    return Record(
+        experiment=experiment.to_dict(),
+        environment={**describe(), "device": str(victim.final.device)},
+        data=_about(data),
+        poison=_about_poison(poisoned),
+        stages=_about_stages(victim),
+        twin_stages=_about_stages(twin) if twin else {},
+        evaluation=evaluation(planned, data, workshop.result),
+        gallery=gallery(data, attack),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def evaluation(planned: Cell, data: Dataset, result: Callable[[Node], Any]) -> Evaluation:
+    """Return the predictions of a cell; ``result`` gives those of a node."""
+    found: dict[Owner, dict[str, Answers]] = {"victim": {}, "twin": {}}
+    for owner, stages in planned.stages.items():
+        for stage in stages:
+            steps = planned.phases[stage].steps
+            clean, triggered = (
+                result(planned.answers[Question(owner, stage, shown)])[:steps]
+                for shown in (False, True)
+            )
+            found[owner][stage] = Answers(clean, triggered)
+    targets = planned.experiment.attack.target.targets(data.test.labels, len(data.test.classes))
+    return Evaluation(
+        np.asarray(data.test.labels), targets, data.test.classes, found["victim"], found["twin"]
+    )
+
+
+def _victim(planned: Cell, owner: Owner, workshop: Workshop) -> Victim | None:
+    if owner not in planned.stages:
+        return None
+    return Victim(
+        tuple(
+            planned.phases[stage].dressed(workshop.result(node))
+            for stage, node in planned.stages[owner].items()
+        )
+    )
 
 
 def gallery(data: Dataset, attack: Attack, count: int = 6) -> Gallery:
@@ -100,19 +114,6 @@ def gallery(data: Dataset, attack: Attack, count: int = 6) -> Gallery:
         challenge.batch(chosen),
         np.array(challenge.true_labels[chosen]),
     )
-
-
-def _fit(experiment: Experiment, data: PoisonedSet, device: str, shelf: Shelf) -> Victim:
-    ann = shelf.ann(experiment, data, device)
-    return experiment.rule.fit(experiment.network, data, experiment.seed, device, ann)
-
-
-def _device(wanted: str) -> str:
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            "device: expected 'cpu' or 'auto', got 'cuda', but torch sees no GPU here"
-        )
-    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def _about(data: Dataset) -> dict[str, Any]:

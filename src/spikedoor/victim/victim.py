@@ -40,6 +40,15 @@ class Victim:
         """The last stage: the network that is put to use."""
         return self.stages[-1]
 
+    def to_files(self) -> dict[str, bytes]:
+        """Return what `save` writes, by file name."""
+        stages = [described(stage) for stage in self.stages]
+        text = json.dumps({"format": _FORMAT, "stages": stages}, indent=1)
+        files = {
+            weights_file(entry): weights(s) for entry, s in zip(stages, self.stages, strict=True)
+        }
+        return {**files, "victim.json": text.encode()}
+
     def save(self, folder: str | Path) -> Path:
         """Write the victim to a new folder: ``victim.json`` and one safetensors file a stage.
 
@@ -47,11 +56,8 @@ class Victim:
             OutputError: If the folder exists already or cannot be written.
         """
         with new_folder(folder) as target:
-            for stage in self.stages:
-                write_bytes(target / f"{stage.name}.safetensors", weights(stage))
-            stages = [described(stage) for stage in self.stages]
-            text = json.dumps({"format": _FORMAT, "stages": stages}, indent=1)
-            write_bytes(target / "victim.json", text.encode())
+            for name, content in self.to_files().items():
+                write_bytes(target / name, content)
         return Path(folder)
 
     @classmethod

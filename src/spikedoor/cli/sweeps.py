@@ -1,0 +1,306 @@
+"""The verbs about many experiments: sweep, table."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from spikedoor.cli.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from spikedoor.records import Store
+    from spikedoor.records.query import Table
+    from spikedoor.study import Campaign
+    from spikedoor.study.nodes import Node
+    from spikedoor.study.schedule import Board
+
+__all__ = ["sweep", "table"]
+
+SWEEP_EXAMPLES = """\b
+Examples:
+  spikedoor sweep rates.toml --dry-run
+  spikedoor sweep rates.toml --workers 2
+  spikedoor sweep rates.toml --status
+  spikedoor sweep rates.toml --explain --set seeds=[0]
+  spikedoor sweep rates.toml --engine ray --address auto
+"""
+TABLE_EXAMPLES = """\b
+Examples:
+  spikedoor table rates.toml
+  spikedoor table rates.toml --where stage=converted --where "T>=8" --mean
+  spikedoor table rates.toml --mean --by rule --by attack.rate --format latex --out rates.tex
+"""
+
+File = Annotated[Path, typer.Argument(metavar="FILE.toml", help="The sweep.")]
+StoreFolder = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of all results.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=C", help="Set a key of the file; may be repeated."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Format = Literal["text", "csv", "md", "latex", "parquet"]
+
+DEFAULT_STORE = Path("runs/store")
+
+
+def sweep(
+    file: File,
+    store: StoreFolder = DEFAULT_STORE,
+    settings: Settings = None,
+    workers: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Local processes; 0 for this one alone.")
+    ] = 0,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="Where to work.", show_default=True)
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of a running Ray cluster; without, one starts here."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be made, and how long it takes.")
+    ] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Say what is done, what failed and why.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say of each stage why it would be made.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Run many experiments, each stage once.
+
+    What is in the store is not made again, so that a sweep that was stopped goes on where it was,
+    and a changed one makes what the change affects. A failure stops only what depends on it.
+    """
+    start = time.perf_counter()
+    look = dry_run or status or explain
+    campaign = _campaign(file, store, settings, create=not look)
+    todo = campaign.missing()
+    if look:
+        _look(campaign, todo, file, workers, json, status=status, explain=explain)
+        return
+    from spikedoor.cli.live import live
+    from spikedoor.study import engine_of
+
+    with engine_of(campaign, engine, workers, address) as made, live(campaign, todo) as watch:
+        board = campaign.run(made, todo, watch, name=file.stem)
+    seconds = time.perf_counter() - start
+    _finish(campaign, board, file, seconds, json)
+
+
+def table(
+    file: File,
+    store: StoreFolder = DEFAULT_STORE,
+    settings: Settings = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONDITION", help='Such as stage=converted or "T in 4,8"; repeat.'),
+    ] = None,
+    by: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Group by it; repeat. Implies mean.")
+    ] = None,
+    mean: Annotated[
+        bool, typer.Option("--mean", help="Mean and 95 % interval over the seeds.")
+    ] = False,
+    select: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Keep only these columns; repeat.")
+    ] = None,
+    sort: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Order of the rows; repeat.")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="What to print.", show_default=True)] = "text",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write here in place of printing.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print the results of a sweep.
+
+    One row for each stage of each experiment. What is missing is shown as missing, with the reason.
+    """
+    from spikedoor.records.query import Table
+
+    campaign = _campaign(file, store, settings, create=False)
+    found = Table.of(campaign.rows()).where(*(where or ()))
+    if mean or by:
+        found = found.mean(by or None)
+    if sort:
+        found = found.sort(*sort)
+    if select:
+        found = found.select(*select)
+    if json:
+        print_json(list(found.rows))
+        return
+    _show(found, format, out)
+
+
+def _campaign(file: Path, folder: Path, settings: list[str] | None, create: bool) -> Campaign:
+    from spikedoor.records import Store
+    from spikedoor.study import Campaign, load_sweep
+
+    sweep = load_sweep(file, tuple(settings or ()))
+    return Campaign.of(sweep, Store(folder, create=create))
+
+
+def _look(
+    campaign: Campaign,
+    todo: dict[str, Node],
+    file: Path,
+    workers: int,
+    json: bool,
+    *,
+    status: bool,
+    explain: bool,
+) -> None:
+    from spikedoor.study.forecast import History
+
+    history = History(campaign.store)
+    if explain:
+        reasons = [(node, history.why(node, todo)) for node in campaign.nodes()]
+        if json:
+            print_json([{"kind": n.kind, "key": n.key, "why": why} for n, why in reasons])
+            return
+        for node, why in reasons:
+            say(f"{node.kind:9} {node.key[:8]}  {why}")
+        return
+    if status:
+        _print_status(campaign, todo, json)
+        return
+    estimate = history.estimate(todo.values())
+    alone, shared = (
+        Counter(n.kind for n in nodes) for nodes in (campaign.alone(), campaign.nodes())
+    )
+    left = Counter(node.kind for node in todo.values())
+    if json:
+        print_json(
+            {
+                "experiments": len(campaign.cells),
+                "alone": alone,
+                "shared": shared,
+                "todo": left,
+                "seconds": estimate.seconds,
+                "unknown": list(estimate.unknown),
+            }
+        )
+        return
+    say(f"{file}: {len(campaign.cells)} experiments")
+    say(f"{'stage':10}{'if each ran alone':>18}{'shared':>8}{'done':>8}{'to do':>8}")
+    for kind in alone:
+        done = shared[kind] - left[kind]
+        say(f"{kind:10}{alone[kind]:>18}{shared[kind]:>8}{done:>8}{left[kind]:>8}")
+    total = [sum(counts.values()) for counts in (alone, shared, left)]
+    say(f"{'all':10}{total[0]:>18}{total[1]:>8}{total[1] - total[2]:>8}{total[2]:>8}")
+    say(_told(estimate.seconds, estimate.unknown, workers) if todo else "All is done.")
+
+
+def _told(seconds: float, unknown: tuple[str, ...], workers: int) -> str:
+    beside = f", {duration(seconds / workers)} on {workers} workers" if workers > 1 else ""
+    told = f"About {duration(seconds)} in one process{beside}, as the like has taken before."
+    if not unknown:
+        return told
+    missing = f"no '{', '.join(unknown)}' has been timed in this store yet"
+    return f"{told} Not counted: {missing}." if seconds else f"No estimate: {missing}."
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: 45 s, 12 min, 3.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _print_status(campaign: Campaign, todo: dict[str, Node], json: bool) -> None:
+    found = []
+    for planned, cell in zip(campaign.planned, campaign.cells, strict=True):
+        missing = [node for node in cell.leaves() if node.key in todo]
+        failures = _failures(campaign.store, missing)
+        state = "failed" if failures else "missing" if missing else "done"
+        found.append((planned, state, failures))
+    counts = Counter((planned.part, state) for planned, state, _ in found)
+    failures = list(dict.fromkeys(reason for _, _, reasons in found for reason in reasons))
+    if json:
+        print_json(
+            {
+                "experiments": [
+                    {"part": p.part, **p.axes, "seed": p.experiment.seed, "state": state}
+                    for p, state, _ in found
+                ],
+                "failures": failures,
+            }
+        )
+        return
+    parts = list(dict.fromkeys(planned.part for planned in campaign.planned))
+    wide = max(10, *(len(part) + 2 for part in parts))
+    say(f"{'part':{wide}}{'done':>8}{'failed':>8}{'missing':>8}")
+    for part in parts:
+        told = "".join(f"{counts[part, state]:>8}" for state in ("done", "failed", "missing"))
+        say(f"{part or 'all':{wide}}{told}")
+    for reason in failures:
+        say(f"failed: {reason}")
+
+
+def _failures(store: Store, nodes: list[Node]) -> list[str]:
+    from spikedoor.study.nodes import walk
+
+    inner = {node.key: node for leaf in nodes for node in walk(leaf) if node.stored}
+    noted = ((node, store.failure(key)) for key, node in inner.items() if not store.entry(key))
+    return [f"{node.short}: {reason.splitlines()[0]}" for node, reason in noted if reason]
+
+
+def _finish(campaign: Campaign, board: Board, file: Path, seconds: float, json: bool) -> None:
+    blocked = board.blocked()
+    if json:
+        print_json(
+            {
+                "experiments": len(campaign.cells),
+                "made": len(board.done),
+                "failed": board.failed,
+                "blocked": list(blocked),
+                "seconds": seconds,
+                "store": str(campaign.store.folder),
+            }
+        )
+    else:
+        shared = len(campaign.nodes())
+        say(
+            f"{len(campaign.cells)} experiments, {shared} stages: {len(board.done)} made, "
+            f"{shared - len(board.todo)} from the store, {len(board.failed)} failed, "
+            f"{len(blocked)} not tried for that."
+        )
+        say(f"Store: {campaign.store.folder}. Took {seconds:.1f} s.")
+        say(f"See them with: spikedoor table {file} --store {campaign.store.folder}")
+    for key, reason in board.failed.items():
+        print(f"failed: {board.todo[key].short}: {reason}", file=sys.stderr)
+    if board.failed:
+        raise typer.Exit(1)
+
+
+def _show(found: Table, format: Format, out: Path | None) -> None:
+    from spikedoor.errors import ConfigError
+    from spikedoor.files import write_file
+
+    if format == "parquet":
+        if out is None:
+            raise ConfigError("--format parquet: name a file with --out")
+        found.parquet(out)
+        return
+    if format == "text" and out is None and sys.stdout.isatty():
+        print_table(found.rich())
+        return
+    made: dict[str, Any] = {
+        "text": found.text,
+        "csv": found.csv,
+        "md": found.markdown,
+        "latex": found.latex,
+    }
+    content = made[format]()
+    if out is None:
+        say(content.rstrip("\n"))
+    else:
+        write_file(out, content.encode())

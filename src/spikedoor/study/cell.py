@@ -1,0 +1,172 @@
+"""An experiment as a graph of nodes: what must be made before its scores can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+
+from spikedoor.attack import Attack
+from spikedoor.attack.plan import poison_count
+from spikedoor.attack.triggers.base import Trigger
+from spikedoor.data.base import Dataset
+from spikedoor.errors import ConfigError
+from spikedoor.rules import Phase
+from spikedoor.study.experiment import Experiment
+from spikedoor.study.nodes import Node
+
+__all__ = ["Cell", "Owner", "Question", "cell", "with_shared_simulations"]
+
+Owner = Literal["victim", "twin"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whose predictions, at which stage, on the clean or on the triggered test set."""
+
+    owner: Owner
+    stage: str
+    triggered: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """An experiment and the nodes that lead to its scores.
+
+    Args:
+        experiment: The experiment.
+        data: Its data set.
+        poison: Which samples are poisoned.
+        stages: By owner, the stages of the victim and of its clean twin (if there is one).
+        phases: How each stage is made and run.
+        answers: The predictions that the scores are read from. A node may simulate more steps than
+            this experiment needs; the first ones are the same.
+    """
+
+    experiment: Experiment
+    data: Node
+    poison: Node
+    stages: dict[Owner, dict[str, Node]]
+    phases: dict[str, Phase]
+    answers: dict[Question, Node]
+
+    def leaves(self) -> Iterator[Node]:
+        """Yield the nodes that nothing else of this cell is made from."""
+        yield self.poison
+        yield from self.answers.values()
+
+
+def cell(experiment: Experiment, data: Dataset) -> Cell:
+    """Return the graph of an experiment on a data set that has been read.
+
+    The clean twin depends on nothing of the attack: every attack on the same data, network, rule
+    and seed has the same one, and with a rate of 0 it is the victim.
+
+    Raises:
+        ConfigError: If a GPU is asked for and there is none.
+    """
+    source = _data_node(experiment, data)
+    poison = Node(
+        "poison",
+        {"attack": experiment.attack.to_dict(), "seed": experiment.seed},
+        {"data": source},
+    )
+    poisoned = poison_count(experiment.attack.rate, len(data.train)) > 0
+    phases = experiment.rule.phases()
+    stages: dict[Owner, dict[str, Node]] = {
+        "victim": _stages(experiment, phases, source, poison if poisoned else None)
+    }
+    if experiment.twin and poisoned:
+        stages["twin"] = _stages(experiment, phases, source, None)
+    answers = {
+        Question(owner, phase.stage, triggered): _answers(
+            experiment, phase, made[phase.stage], source, triggered
+        )
+        for owner, made in stages.items()
+        for phase in phases
+        for triggered in (False, True)
+    }
+    return Cell(experiment, source, poison, stages, {p.stage: p for p in phases}, answers)
+
+
+def with_shared_simulations(cells: Iterable[Cell]) -> list[Cell]:
+    """Return cells that read the predictions of one network from one simulation, the longest.
+
+    A simulation begins with every shorter one of the same network, encoding and readout.
+    """
+    cells = list(cells)
+    longest: dict[str, Node] = {}
+    for one in cells:
+        for node in one.answers.values():
+            known = longest.setdefault(_but_steps(node), node)
+            if node.config["steps"] > known.config["steps"]:
+                longest[_but_steps(node)] = node
+    return [
+        replace(one, answers={q: longest[_but_steps(node)] for q, node in one.answers.items()})
+        for one in cells
+    ]
+
+
+def _but_steps(node: Node) -> str:
+    return replace(node, config={**node.config, "steps": 0}).key
+
+
+def _data_node(experiment: Experiment, data: Dataset) -> Node:
+    source = experiment.data.to_dict()
+    places = {name: source.pop(name) for name in experiment.data.places}
+    return Node("data", {"source": source, "checksums": data.checksums}, means=places)
+
+
+def _machine(experiment: Experiment) -> dict[str, Any]:
+    """Return what of the machine decides the last bits of a result."""
+    wanted = experiment.device
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "device: expected 'cpu' or 'auto', got 'cuda', but torch sees no GPU here"
+        )
+    device = "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+    return {"device": device, "threads": experiment.threads or torch.get_num_threads()}
+
+
+def _stages(
+    experiment: Experiment, phases: tuple[Phase, ...], data: Node, poison: Node | None
+) -> dict[str, Node]:
+    made: dict[str, Node] = {}
+    before: Node | None = None
+    for phase in phases:
+        inputs = {"data": data}
+        if poison is not None and phase.source == "poisoned":
+            inputs["poison"] = poison
+        if before is not None:
+            inputs["before"] = before
+        config = {
+            "network": experiment.network.to_dict(),
+            "settings": phase.decided_by,
+            "seed": experiment.seed,
+            **_machine(experiment),
+        }
+        before = Node(phase.stage, config, inputs, {"rule": experiment.rule.to_dict()})
+        made[phase.stage] = before
+    return made
+
+
+def _answers(
+    experiment: Experiment, phase: Phase, stage: Node, data: Node, triggered: bool
+) -> Node:
+    config = {
+        "steps": phase.steps,
+        "encoding": phase.encoding.to_dict(),
+        "readout": phase.readout.to_dict(),
+        "seed": experiment.seed,
+        "trigger": _trigger(experiment.attack, experiment.seed) if triggered else None,
+        **_machine(experiment),
+    }
+    return Node("answers", config, {"stage": stage, "data": data})
+
+
+def _trigger(attack: Attack, seed: int) -> dict[str, Any]:
+    """Return what decides a trigger: its fields, and the seed where parts of it are drawn."""
+    drawn = type(attack.trigger).prepare is not Trigger.prepare
+    return {**attack.trigger.to_dict(), **({"prepared_with": seed} if drawn else {})}

@@ -1,0 +1,127 @@
+"""How the result of each kind of node is made, and how it is kept as files."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spikedoor.attack import Attack, PoisonedSet, PoisonPlan
+from spikedoor.attack.labels import AllToOne
+from spikedoor.attack.poisoned import ChallengeSet
+from spikedoor.attack.triggers.base import Trigger
+from spikedoor.data.base import Dataset
+from spikedoor.errors import DataError
+from spikedoor.rules import Rule
+from spikedoor.snn.encoding import Encoding
+from spikedoor.snn.networks import Architecture
+from spikedoor.snn.readout import Readout
+from spikedoor.study.nodes import Node
+from spikedoor.victim import Stage, Victim
+from spikedoor.victim.files import stage_from, weights_file
+
+__all__ = ["make", "packed", "unpacked"]
+
+_VICTIM, _PLAN, _ANSWERS = "victim.json", "plan.json", "answers.npz"
+
+
+def make(node: Node, inputs: dict[str, Any]) -> Any:
+    """Make the result of a node from those of its inputs.
+
+    Returns:
+        For "poison" a `PoisonPlan`, for "answers" the predicted classes after each step [steps,
+        samples], and for all others a `Stage`.
+    """
+    if node.kind == "poison":
+        return _poison(node, inputs["data"])
+    with _threads(node.config["threads"]):
+        if node.kind == "answers":
+            return _answers(node, inputs["stage"], inputs["data"])
+        return _stage(node, inputs)
+
+
+def _poison(node: Node, data: Dataset) -> PoisonPlan:
+    attack = Attack.from_dict(node.config["attack"])
+    return attack.poison(data.train, node.config["seed"]).plan
+
+
+def _stage(node: Node, inputs: dict[str, Any]) -> Stage:
+    config = node.config
+    train = inputs["data"].train
+    if "poison" in inputs:
+        chosen = node.inputs["poison"].config
+        attack = Attack.from_dict(chosen["attack"]).prepare(train, chosen["seed"])
+        train = PoisonedSet(train, inputs["poison"], attack.trigger)
+    rule = Rule.from_dict(node.means["rule"])
+    (phase,) = (phase for phase in rule.phases() if phase.stage == node.kind)
+    network = Architecture.from_dict(config["network"])
+    return phase.make(network, train, config["seed"], config["device"], inputs.get("before"))
+
+
+def _answers(node: Node, stage: Stage, data: Dataset) -> NDArray[np.int64]:
+    config = node.config
+    asked = Stage(
+        stage.name,
+        stage.blueprint,
+        stage.network,
+        config["steps"],
+        Encoding.from_dict(config["encoding"]),
+        Readout.from_dict(config["readout"]),
+    ).to(config["device"])
+    if config["trigger"] is None:
+        return asked.predict(data.test, config["seed"], title=f"{stage.name}: clean test")
+    drawn = dict(config["trigger"])
+    seed = drawn.pop("prepared_with", config["seed"])
+    trigger = Trigger.from_dict(drawn).prepare(data.train, seed)
+    # Every sample is triggered, so the label rule does not matter here.
+    challenge = ChallengeSet(data.test, trigger, AllToOne(), include_target=True)
+    return asked.predict(challenge, config["seed"], title=f"{stage.name}: triggered test")
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def packed(node: Node, result: Any) -> dict[str, bytes]:
+    """Return a result as files, by name. A stage becomes a victim folder of one stage."""
+    if node.kind == "poison":
+        return {_PLAN: json.dumps(result.to_json()).encode()}
+    if node.kind == "answers":
+        buffer = io.BytesIO()
+        small = np.uint8 if result.size == 0 or result.max() < 256 else np.uint16
+        # Samples first: a sample's answers soon stay the same, which compresses well.
+        np.savez_compressed(buffer, answers=np.ascontiguousarray(result.T, small))
+        return {_ANSWERS: buffer.getvalue()}
+    return Victim((result,)).to_files()
+
+
+def unpacked(node: Node, files: dict[str, bytes]) -> Any:
+    """Return the result in some files; nothing in them can run code.
+
+    Raises:
+        DataError: If they are not what `packed` makes.
+    """
+    try:
+        if node.kind == "poison":
+            return PoisonPlan.from_json(json.loads(files[_PLAN]))
+        if node.kind == "answers":
+            with np.load(io.BytesIO(files[_ANSWERS]), allow_pickle=False) as arrays:
+                return arrays["answers"].T.astype(np.int64)
+        (entry,) = json.loads(files[_VICTIM])["stages"]
+        return stage_from(entry, files[weights_file(entry)])
+    except DataError:
+        raise
+    except (ValueError, LookupError, TypeError, RuntimeError, OSError) as error:
+        raise DataError(f"{node.short}: not a readable result ({error})") from error
