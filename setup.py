@@ -31,7 +31,7 @@ if platform.machine().lower() in {"x86_64", "amd64"}:
     TARGETS = {
         "base": ["-march=x86-64"],
         "avx2": ["-march=x86-64-v3"],
-        "avx512": ["-march=x86-64-v4", "-mavx512bf16", "-mprefer-vector-width=512"],
+        "avx512": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
     }
 else:
     TARGETS = {"base": []}

@@ -47,7 +47,23 @@ typedef struct {
 /* ---- vectors ---------------------------------------------------------------------------- */
 
 INLINE vf splat(float a) { return (vf){} + a; }
-INLINE vf pick(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
+
+/* One truth value a lane, to be joined by & | ~: a mask register where there are some. */
+#if defined(__AVX512F__)
+typedef __mmask16 mask;
+INLINE mask ge(vf a, vf b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GE_OQ); }
+INLINE vf pick(mask m, vf a, vf b) { return (vf)_mm512_mask_blend_ps(m, (__m512)b, (__m512)a); }
+INLINE vf only(mask m, vf a) { return (vf)_mm512_maskz_mov_ps(m, (__m512)a); }
+INLINE vf add_if(mask m, vf a, vf b) {
+    return (vf)_mm512_mask_add_ps((__m512)a, m, (__m512)a, (__m512)b);
+}
+#else
+typedef vi mask;
+INLINE mask ge(vf a, vf b) { return a >= b; }
+INLINE vf pick(mask m, vf a, vf b) { return (vf)((m & (vi)a) | (~m & (vi)b)); }
+INLINE vf only(mask m, vf a) { return (vf)(m & (vi)a); }
+INLINE vf add_if(mask m, vf a, vf b) { return a + only(m, b); }
+#endif
 
 INLINE vf load_f(const float *p, int n) {
     vf v = {};
@@ -61,25 +77,34 @@ INLINE void store_f(float *p, vf v, int n) {
     else memcpy(p, &v, 4 * (size_t)n);
 }
 
+/* The upper half of each lane, taken out and put back; of AVX-512 GCC makes many small pieces. */
+#if defined(__AVX512F__)
+INLINE vu widen(vh h) { return (vu)_mm512_cvtepu16_epi32((__m256i)h); }
+INLINE vh narrow(vu u) { return (vh)_mm512_cvtepi32_epi16((__m512i)u); }
+#else
+INLINE vu widen(vh h) { return __builtin_convertvector(h, vu); }
+INLINE vh narrow(vu u) { return __builtin_convertvector(u, vh); }
+#endif
+
 INLINE vf load(const void *base, int64_t i, int n, int dtype) {
     if (dtype == F32) return load_f((const float *)base + i, n);
     vh h = {};
     if (n == LANES) memcpy(&h, (const uint16_t *)base + i, sizeof h);
     else memcpy(&h, (const uint16_t *)base + i, 2 * (size_t)n);
-    return (vf)(__builtin_convertvector(h, vu) << 16);
+    return (vf)(widen(h) << 16);
 }
 
 INLINE void store(void *base, int64_t i, vf v, int n, int dtype) {
     if (dtype == F32) { store_f((float *)base + i, v, n); return; }
     vu u = (vu)v;
-    vh h = __builtin_convertvector((u + 0x7fff + ((u >> 16) & 1)) >> 16, vh); /* nearest, even */
+    vh h = narrow((u + 0x7fff + ((u >> 16) & 1)) >> 16); /* nearest, even */
     if (n == LANES) memcpy((uint16_t *)base + i, &h, sizeof h);
     else memcpy((uint16_t *)base + i, &h, 2 * (size_t)n);
 }
 
 INLINE vf vabs(vf a) { return (vf)((vi)a & 0x7fffffff); }
-INLINE vf vmin(vf a, vf b) { return pick(a < b, a, b); }
-INLINE vf vmax(vf a, vf b) { return pick(a > b, a, b); }
+INLINE vf vmin(vf a, vf b) { return pick(ge(b, a), a, b); }
+INLINE vf vmax(vf a, vf b) { return pick(ge(a, b), a, b); }
 
 /* exp(-a) for a >= 0: range reduction to 2^k * e^r, |r| <= ln2/2, Taylor to the seventh order. */
 INLINE vf exp_neg(vf a) {
@@ -114,7 +139,7 @@ INLINE vf derivative(vf z, float a, int surrogate) {
         return (0.5f * a) * reciprocal(1.0f + q * q);
     }
     if (surrogate == TRIANGLE) return vmax(a - vabs(z), splat(0.0f)) * (1.0f / (a * a));
-    if (surrogate == RECTANGLE) return pick(vabs(z) < 0.5f * a, splat(1.0f / a), splat(0.0f));
+    if (surrogate == RECTANGLE) return only(~ge(vabs(z), splat(0.5f * a)), splat(1.0f / a));
     vf e = exp_neg(vabs(z) * a);
     vf f = reciprocal(1.0f + e);
     return a * e * f * f;
@@ -122,12 +147,50 @@ INLINE vf derivative(vf z, float a, int surrogate) {
 
 /* ---- the neuron, one step ---------------------------------------------------------------- */
 
-INLINE vf charge(const Problem *p, vf v, vf y) { return p->keep * v + p->gain * y + p->rest; }
+INLINE vf charge(const Problem *p, vf v, vf y) {
+    vf h = p->keep * v + p->gain * y;
+    return p->rest != 0 ? h + p->rest : h;
+}
 
-INLINE vf reset(const Problem *p, vf h, vi fired) {
-    if (p->soft) return h - (vf)(fired & (vi)splat(p->threshold));
+INLINE mask fires(const Problem *p, vf h) { return ge(h, splat(p->threshold)); }
+
+INLINE vf reset(const Problem *p, vf h, mask fired) {
+    if (p->soft) return h - only(fired, splat(p->threshold));
     return pick(fired, splat(p->v_reset), h);
 }
+
+/* ds/dh, by the surrogate. */
+INLINE vf slope_at(const Problem *p, vf h) {
+    float inverse = 1.0f / p->threshold;
+    return derivative((h - p->threshold) * inverse, p->sharpness, p->surrogate) * inverse;
+}
+
+/* ---- copies for each case ------------------------------------------------------------------ */
+
+/* The most common neuron has loops of its own, in which these are constants; not with POOL_AVG,
+ * to keep the build short. */
+INLINE int is_usual(const Problem *p) {
+    return p->pool != POOL_AVG && p->surrogate == ATAN && p->rest == 0 && !p->soft && p->detach && !p->learn;
+}
+
+/* A copy that no store can alias. */
+INLINE Problem specialised(const Problem *p, int usual) {
+    Problem q = *p;
+    if (usual) q.surrogate = ATAN, q.rest = 0, q.soft = 0, q.detach = 1, q.learn = 0;
+    return q;
+}
+
+INLINE int which(const Problem *p) {
+    return ((p->dtype * 3 + p->pool) * 2 + (p->S == 1)) * 2 + is_usual(p);
+}
+
+#define CASE(D, P, S, U) case (((D) * 3 + (P)) * 2 + (S)) * 2 + (U): CALL(D, P, S, U); break;
+#define GENERAL(D, P) CASE(D, P, 0, 0) CASE(D, P, 1, 0)
+#define USUAL(D, P) CASE(D, P, 0, 1) CASE(D, P, 1, 1)
+#define ALL_CASES \
+    GENERAL(F32, POOL_NONE) GENERAL(F32, POOL_MAX) GENERAL(F32, POOL_AVG) \
+    GENERAL(BF16, POOL_NONE) GENERAL(BF16, POOL_MAX) GENERAL(BF16, POOL_AVG) \
+    USUAL(F32, POOL_NONE) USUAL(F32, POOL_MAX) USUAL(BF16, POOL_NONE) USUAL(BF16, POOL_MAX)
 
 /* ---- channel sums, in a fixed order ------------------------------------------------------ */
 
@@ -203,19 +266,18 @@ INLINE void window_forward(const Problem *p, const void *x, const float *v0, flo
         y[k] = load(x, at[k], n, dtype) * scale + shift;
     }
     for (int64_t t = 0; t < p->T; t++) {
-        vi any = {};
+        mask any;
         vf count = {};
         UNROLL
         for (int k = 0; k < pixels; k++) {
             if (!constant && t) y[k] = load(x, at[k] + t * step, n, dtype) * scale + shift;
             vf h = charge(p, v[k], y[k]);
-            vi fired = h >= p->threshold;
+            mask fired = fires(p, h);
             v[k] = reset(p, h, fired);
-            if (pool == POOL_AVG) count += (vf)(fired & (vi)splat(1.0f));
-            else any |= fired;
+            if (pool == POOL_AVG) count += only(fired, splat(1.0f));
+            else any = k ? any | fired : fired;
         }
-        vf s = pool == POOL_AVG ? count * (0.25f * p->amplitude)
-                                : (vf)(any & (vi)splat(p->amplitude));
+        vf s = pool == POOL_AVG ? count * (0.25f * p->amplitude) : only(any, splat(p->amplitude));
         store(out, o + t * ostep, s, n, dtype);
     }
     if (v1)
@@ -232,8 +294,8 @@ static __attribute__((noinline)) void tail_forward(
 
 INLINE void rows_forward(const Problem *p, const void *x, const float *scale, const float *shift,
                          const float *v0, float *v1, void *out, int64_t first, int64_t last, int dtype,
-                         int pool, int constant) {
-    const Problem q = *p; /* a copy that no store can alias */
+                         int pool, int constant, int usual) {
+    const Problem q = specialised(p, usual);
     const int side = pool == POOL_NONE ? 1 : 2;
     const int64_t H = p->H, W = p->W, C = p->C, OH = H / side, OW = W / side;
     const int64_t off[4] = {0, C, W * C, (W + 1) * C};
@@ -254,9 +316,7 @@ INLINE void rows_forward(const Problem *p, const void *x, const float *scale, co
     }
 }
 
-#define FORWARD(D, P) \
-    case ((D) * 3 + (P)) * 2: rows_forward(p, x, scale, shift, v0, v1, out, r0, r1, D, P, 0); break; \
-    case ((D) * 3 + (P)) * 2 + 1: rows_forward(p, x, scale, shift, v0, v1, out, r0, r1, D, P, 1); break;
+#define CALL(D, P, S, U) rows_forward(p, x, scale, shift, v0, v1, out, r0, r1, D, P, S, U)
 
 /* out [T][N][OH][OW][C] = pool(spikes of (scale * x + shift)); scale, shift, v0, v1 may be NULL.
  * Membranes start at v0 [H][W][C]; with v1 [N][H][W][C], which gets them as they end, at v0
@@ -267,29 +327,32 @@ int spd_forward(const Problem *p, const void *x, const float *scale, const float
 #pragma omp parallel for schedule(static) num_threads(p->threads)
     for (int k = 0; k < CHUNKS; k++) {
         int64_t r0 = SPAN(rows, k), r1 = SPAN(rows, k + 1);
-        switch ((p->dtype * 3 + p->pool) * 2 + (p->S == 1)) {
-            FORWARD(F32, POOL_NONE) FORWARD(F32, POOL_MAX) FORWARD(F32, POOL_AVG)
-            FORWARD(BF16, POOL_NONE) FORWARD(BF16, POOL_MAX) FORWARD(BF16, POOL_AVG)
-        }
+        switch (which(p)) { ALL_CASES }
     }
     return 0;
 }
+
+#undef CALL
 
 /* ---- backward ----------------------------------------------------------------------------- */
 
 typedef struct { vf scale, shift, mean; } Norm;
 typedef struct { vf g, gx, keep, gain; } Sums; /* of g, g * (x - mean), and for PLIF */
 
-/* Gradient of one window; h [T][pixels] is scratch. Writes g = dL/d(norm output). */
+/* What the way back needs of one step of a window: membranes, who fired, and with a maximum the
+ * one pixel that gets the gradient, and how much for each unit of it. */
+typedef struct { vf h[4], slope; mask spike[4], wins[4]; } Step;
+
+/* Gradient of one window; steps [T] is scratch. Writes g = dL/d(norm output). */
 INLINE void window_backward(const Problem *p, const void *x, const float *v0, const void *gout,
                             const int64_t *at, int64_t neuron, const int64_t *off, const Norm *norm,
-                            void *gin, int64_t o, int64_t ostep, vf *h, Sums *into,
+                            void *gin, int64_t o, int64_t ostep, Step *steps, Sums *into,
                             int n, int dtype, int pool, int constant) {
     enum { MOST = 4 };
     const int pixels = pool == POOL_NONE ? 1 : MOST;
     const vf scale = norm->scale, shift = norm->shift, mean = norm->mean;
     const int64_t step = p->N * p->H * p->W * p->C;
-    const float inverse = 1.0f / p->threshold;
+    const int one_slope = pool == POOL_MAX && p->detach; /* only the winner's is needed */
     const float height = pool == POOL_AVG ? 0.25f * p->amplitude : p->amplitude;
     vf v[MOST], y[MOST], raw[MOST], gv[MOST], total[MOST];
     Sums sums = *into; /* in registers: through memory each addition waits for the last */
@@ -300,49 +363,49 @@ INLINE void window_backward(const Problem *p, const void *x, const float *v0, co
         y[k] = raw[k] * scale + shift;
         gv[k] = total[k] = splat(0.0f);
     }
-    for (int64_t t = 0; t < p->T; t++)
+    for (int64_t t = 0; t < p->T; t++) {
+        Step *now = steps + t;
+        vf h[MOST];
+        mask *spike = now->spike, *wins = now->wins;
         UNROLL
         for (int k = 0; k < pixels; k++) {
             if (!constant && t) y[k] = load(x, at[k] + t * step, n, dtype) * scale + shift;
-            vf hk = charge(p, v[k], y[k]);
-            h[t * pixels + k] = hk;
-            v[k] = reset(p, hk, hk >= p->threshold);
+            h[k] = charge(p, v[k], y[k]);
+            spike[k] = fires(p, h[k]);
+            v[k] = reset(p, h[k], spike[k]);
+            if (!one_slope || p->learn) now->h[k] = h[k];
         }
-    for (int64_t t = p->T - 1; t >= 0; t--) {
-        vf g = load(gout, o + t * ostep, n, dtype) * height;
-        vi spike[MOST], wins[MOST];
-        UNROLL
-        for (int k = 0; k < pixels; k++) spike[k] = h[t * pixels + k] >= p->threshold;
-        vf shared = {}; /* gradient of the window's one winner */
         if (pool == POOL_MAX) { /* the first maximum takes the gradient: of equals, the first */
             wins[0] = spike[0] | ~(spike[1] | spike[2] | spike[3]);
             wins[1] = spike[1] & ~spike[0];
             wins[2] = spike[2] & ~(spike[0] | spike[1]);
             wins[3] = spike[3] & ~(spike[0] | spike[1] | spike[2]);
-            vi winner = {};
-            UNROLL
-            for (int k = 0; k < pixels; k++) winner |= (vi)h[t * pixels + k] & wins[k];
-            vf z = ((vf)winner - p->threshold) * inverse;
-            shared = g * derivative(z, p->sharpness, p->surrogate) * inverse;
         }
+        if (one_slope) {
+            vf winner = h[0];
+            UNROLL
+            for (int k = 1; k < pixels; k++) winner = pick(wins[k], h[k], winner);
+            now->slope = slope_at(p, winner);
+        }
+    }
+    for (int64_t t = p->T - 1; t >= 0; t--) {
+        const Step *now = steps + t;
+        vf g = load(gout, o + t * ostep, n, dtype) * height;
+        if (one_slope) g *= now->slope;
         UNROLL
         for (int k = 0; k < pixels; k++) {
-            vf hk = h[t * pixels + k], gh;
-            if (pool == POOL_MAX && p->detach) gh = (vf)((vi)shared & wins[k]);
-            else {
-                vf gs = pool == POOL_MAX ? (vf)((vi)g & wins[k]) : g;
-                if (!p->detach) gs += gv[k] * (p->soft ? splat(-p->threshold) : p->v_reset - hk);
-                gh = gs * derivative((hk - p->threshold) * inverse, p->sharpness, p->surrogate) * inverse;
+            vf gh = pool == POOL_MAX ? only(now->wins[k], g) : g;
+            if (!one_slope) {
+                vf hk = now->h[k];
+                if (!p->detach) gh += gv[k] * (p->soft ? splat(-p->threshold) : p->v_reset - hk);
+                gh *= slope_at(p, hk);
             }
-            gh += p->soft ? gv[k] : (vf)((vi)gv[k] & ~spike[k]);
+            gh = p->soft ? gh + gv[k] : add_if(~now->spike[k], gh, gv[k]);
             gv[k] = p->keep * gh;
             vf gy = p->gain * gh;
             if (p->learn) {
                 vf before = v0 ? load_f(v0 + neuron + off[k], n) : splat(p->initial);
-                if (t) {
-                    vf ho = h[(t - 1) * pixels + k];
-                    before = reset(p, ho, ho >= p->threshold);
-                }
+                if (t) before = reset(p, steps[t - 1].h[k], steps[t - 1].spike[k]);
                 vf yk = !constant ? load(x, at[k] + t * step, n, dtype) * scale + shift : y[k];
                 vf dk = gh * (before - p->v_reset), dg = gh * yk;
                 sums.keep += dk;
@@ -368,18 +431,18 @@ INLINE void window_backward(const Problem *p, const void *x, const float *v0, co
 
 static __attribute__((noinline)) void tail_backward(
     const Problem *p, const void *x, const float *v0, const void *gout, const int64_t *at, int64_t neuron,
-    const int64_t *off, const Norm *norm, void *gin, int64_t o, int64_t ostep, vf *h, Sums *sums, int n) {
-    window_backward(p, x, v0, gout, at, neuron, off, norm, gin, o, ostep, h, sums, n, p->dtype, p->pool,
+    const int64_t *off, const Norm *norm, void *gin, int64_t o, int64_t ostep, Step *steps, Sums *sums, int n) {
+    window_backward(p, x, v0, gout, at, neuron, off, norm, gin, o, ostep, steps, sums, n, p->dtype, p->pool,
                     p->S == 1);
 }
 
-/* sums, norm and h are scratch of this thread: one entry for each block of channels, and all steps. */
-typedef struct { Sums *sums; Norm *norm; vf *h; } Scratch;
+/* Scratch of one thread: sums and norm for each block of channels, and all steps of a window. */
+typedef struct { Sums *sums; Norm *norm; Step *steps; } Scratch;
 
 INLINE void rows_backward(const Problem *p, const void *x, const float *v0, const void *gout, void *gin,
                           double *sum, Scratch scratch, int64_t first, int64_t last, int dtype, int pool,
-                          int constant) {
-    const Problem q = *p; /* a copy that no store can alias */
+                          int constant, int usual) {
+    const Problem q = specialised(p, usual);
     const int side = pool == POOL_NONE ? 1 : 2;
     const int64_t H = p->H, W = p->W, C = p->C, OH = H / side, OW = W / side;
     const int64_t off[4] = {0, C, W * C, (W + 1) * C};
@@ -396,10 +459,10 @@ INLINE void rows_backward(const Problem *p, const void *x, const float *v0, cons
                 for (int k = 0; k < 4; k++) at[k] = b * H * W * C + neuron + off[k];
                 int64_t o = ((b * OH + i) * OW + j) * C + c, ostep = p->N * OH * OW * C;
                 if (n == LANES)
-                    window_backward(&q, x, v0, gout, at, neuron, off, norm, gin, o, ostep, scratch.h, sums,
+                    window_backward(&q, x, v0, gout, at, neuron, off, norm, gin, o, ostep, scratch.steps, sums,
                                     LANES, dtype, pool, constant);
                 else
-                    tail_backward(p, x, v0, gout, at, neuron, off, norm, gin, o, ostep, scratch.h, sums, n);
+                    tail_backward(p, x, v0, gout, at, neuron, off, norm, gin, o, ostep, scratch.steps, sums, n);
             }
         for (int64_t c = 0; c < C; c += LANES) {
             int n = C - c < LANES ? (int)(C - c) : LANES;
@@ -428,10 +491,10 @@ static void clear_border(const Problem *p, void *gin) {
 }
 
 static Scratch allocate(const Problem *p, const float *scale, const float *shift, const float *mean) {
-    int64_t blocks = (p->C + LANES - 1) / LANES, pixels = p->pool == POOL_NONE ? 1 : 4;
+    int64_t blocks = (p->C + LANES - 1) / LANES;
     Scratch scratch = {aligned_alloc(64, sizeof(Sums) * (size_t)blocks * 4),
                        aligned_alloc(64, sizeof(Norm) * (size_t)blocks * 4),
-                       aligned_alloc(64, sizeof(vf) * (size_t)(p->T * pixels) * 4)};
+                       aligned_alloc(64, sizeof(Step) * (size_t)p->T * 4)};
     for (int64_t c = 0; scratch.norm && c < p->C; c += LANES) {
         int n = p->C - c < LANES ? (int)(p->C - c) : LANES;
         scratch.norm[c / LANES] = (Norm){scale ? load_f(scale + c, n) : splat(1.0f),
@@ -441,10 +504,8 @@ static Scratch allocate(const Problem *p, const float *scale, const float *shift
     return scratch;
 }
 
-#define ROWS(D, P, S) \
-    case ((D) * 3 + (P)) * 2 + (S): \
-        rows_backward(p, x, v0, gout, gin, sum, scratch, r0, r1, D, P, S); break;
-#define BACKWARD(D, P) ROWS(D, P, 0) ROWS(D, P, 1)
+#define CALL(D, P, S, U) \
+    rows_backward(p, x, v0, gout, gin, sum, scratch, r0, r1, D, P, S, U)
 
 /* gin [S][N][H][W][C] = dL/d(scale * x + shift); sums [2 C + 2] = channel sums of g and of
  * g * (x - mean), then the gradients of keep and gain. */
@@ -457,7 +518,7 @@ int spd_backward(const Problem *p, const void *x, const float *scale, const floa
 #pragma omp parallel num_threads(p->threads)
     {
         Scratch scratch = allocate(p, scale, shift, mean);
-        if (!scratch.sums || !scratch.norm || !scratch.h) {
+        if (!scratch.sums || !scratch.norm || !scratch.steps) {
 #pragma omp atomic write
             failed = 1;
         }
@@ -467,14 +528,11 @@ int spd_backward(const Problem *p, const void *x, const float *scale, const floa
             if (failed) continue;
             double *sum = partial + k * width;
             int64_t r0 = SPAN(rows, k), r1 = SPAN(rows, k + 1);
-            switch ((p->dtype * 3 + p->pool) * 2 + (p->S == 1)) {
-                BACKWARD(F32, POOL_NONE) BACKWARD(F32, POOL_MAX) BACKWARD(F32, POOL_AVG)
-                BACKWARD(BF16, POOL_NONE) BACKWARD(BF16, POOL_MAX) BACKWARD(BF16, POOL_AVG)
-            }
+            switch (which(p)) { ALL_CASES }
         }
         free(scratch.sums);
         free(scratch.norm);
-        free(scratch.h);
+        free(scratch.steps);
     }
     if (!failed) combine(partial, width, sums);
     free(partial);
