@@ -1,4 +1,4 @@
-"""Writing a folder whole or not at all."""
+"""Writing a folder or a file whole or not at all."""
 
 import os
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spikedoor.errors import OutputError
-from spikedoor.files import check_free, new_folder, write_bytes
+from spikedoor.files import check_free, new_folder, write_bytes, write_file
 
 
 def fill(folder: Path) -> None:
@@ -196,3 +196,53 @@ def test_the_folder_is_synced_before_and_after_it_takes_its_place(tmp_path, monk
     with new_folder(tmp_path / "new") as aside:
         pass
     assert events == [aside.name, "rename", tmp_path.name]
+
+
+def test_a_file_takes_the_place_of_the_one_before(tmp_path):
+    target = tmp_path / "deep" / "table.csv"
+    write_file(target, b"old")
+    write_file(str(target), b"new")
+    assert target.read_bytes() == b"new"
+    assert entries(target.parent) == ["table.csv"]
+    assert target.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    target = tmp_path / "table.csv"
+    write_file(target, b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left on device") as caught:
+        write_file(target, b"new")
+    assert str(caught.value).startswith(f"{target}: ")
+    assert target.read_bytes() == b"old"
+    assert entries(tmp_path) == ["table.csv"]
+
+
+@pytest.mark.parametrize("name", ["folder", "file/table.csv", "x" * 300])
+def test_a_place_for_no_file_is_refused(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError):
+        write_file(tmp_path / name, b"content")
+    assert entries(tmp_path) == ["file", "folder"]
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+    events: list[str] = []
+    real_sync, real_replace = os.fsync, Path.replace
+
+    def sync(handle: int) -> None:
+        events.append("folder" if Path(f"/proc/self/fd/{handle}").is_dir() else "file")
+        real_sync(handle)
+
+    def replace(self: Path, target: Path) -> Path:
+        events.append("replace")
+        return real_replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "replace", replace)
+    write_file(tmp_path / "table.csv", b"content")
+    assert events == ["file", "replace", "folder"]

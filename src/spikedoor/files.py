@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spikedoor.errors import OutputError
 
-__all__ = ["check_free", "new_folder", "write_bytes"]
+__all__ = ["check_free", "new_folder", "write_bytes", "write_file"]
 
 
 def check_free(folder: str | Path) -> Path:
@@ -77,12 +77,42 @@ def write_bytes(path: Path, content: bytes) -> None:
         OutputError: If the system refuses, for want of space or of permission.
     """
     try:
-        with path.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _write(path, content)
     except OSError as error:
         raise OutputError(f"{path}: could not be written ({error.strerror})") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_file(path: str | Path, content: bytes) -> None:
+    """Write a file aside and move it to its place, where it replaces the one before.
+
+    Raises:
+        OutputError: If it cannot be written; the one before is then as it was.
+    """
+    path = Path(path)
+    folder = path.absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=folder)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write here ({error.strerror})") from error
+    os.close(handle)
+    aside = Path(name)
+    try:
+        _write(aside, content)
+        aside.chmod(0o644)
+        aside.replace(path)
+        _sync(folder)
+    except OSError as error:
+        raise OutputError(f"{path}: could not be written ({error.strerror})") from error
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:
