@@ -25,9 +25,7 @@ def test_without_axes_it_is_one_experiment():
 
 
 def test_grids_are_crossed_and_seeds_come_last():
-    sweep = Sweep(
-        base=BASE, grid={"attack.rate": [0.1, 0.2], "rule.steps": [2, 4]}, seeds=(0, 7)
-    )
+    sweep = Sweep(base=BASE, grid={"attack.rate": [0.1, 0.2], "rule.steps": [2, 4]}, seeds=(0, 7))
     assert axes(sweep) == [
         (0.1, 2, 0), (0.1, 2, 7), (0.1, 4, 0), (0.1, 4, 7),
         (0.2, 2, 0), (0.2, 2, 7), (0.2, 4, 0), (0.2, 4, 7),

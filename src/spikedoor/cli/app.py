@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from spikedoor.cli import catalogue, experiments, machine, sweeps
+from spikedoor.cli import catalogue, experiments, machine, store, sweeps
 from spikedoor.errors import SpikedoorError
 
 __all__ = ["app", "main"]
@@ -29,6 +29,7 @@ Examples:
   spikedoor run experiment.toml --set attack.rate=0.1 --seed 3
   spikedoor sweep rates.toml --workers 2
   spikedoor table rates.toml --mean
+  spikedoor store size runs/store
 
 \b
 Results go to standard output, progress and errors to standard error.
@@ -55,6 +56,7 @@ app.command("preview", epilog=experiments.PREVIEW_EXAMPLES)(experiments.preview)
 app.command("list", epilog=catalogue.LIST_EXAMPLES)(catalogue.list_members)
 app.command("show", epilog=catalogue.SHOW_EXAMPLES)(catalogue.show)
 app.command("env")(machine.env)
+app.add_typer(store.app, name="store")
 
 
 def _print_version(wanted: bool) -> None:

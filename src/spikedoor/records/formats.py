@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spikedoor.records.layout import NOTHING, Column, Estimate, layout
+from spikedoor.records.display import NOTHING, Column, Estimate, layout
 
 if TYPE_CHECKING:
     import rich.table

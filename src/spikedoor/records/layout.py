@@ -1,145 +1,83 @@
-"""What a table shows to a reader, whatever the format: which columns, and what in each cell."""
+"""The folder of a store: made, told from other folders, and listed without following links."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import json
+import os
+from pathlib import Path
 
-from spikedoor.records.columns import Value, companions, identification, key, measures
+from spikedoor.errors import DataError, MissingDataError, OutputError
+from spikedoor.files import make_folder, read_plain, write_file
 
-if TYPE_CHECKING:
-    from spikedoor.records.query import Table
+__all__ = ["BAD_JSON", "MARK", "SCHEMA", "SMALL", "listed", "open_folder", "refuse_link"]
 
-__all__ = ["NOTHING", "Column", "Estimate", "Layout", "layout", "plain"]
-
-NOTHING = "–"
-_OF_SAMPLES = "Rates with the 95 % interval of their test samples."
-_OF_RUNS = (
-    "Means over n runs with Student's 95 % interval; with n=1, that of the run's test samples."
-)
+SCHEMA = 1
+MARK = "store.json"
+SMALL = 1 << 20
+BAD_JSON = (OSError, ValueError, LookupError, TypeError, RecursionError)
+_ROOMS = ("entries", "aside", "claims", "failures", "pins")
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A rate and its limits; ``runs`` where it is over fewer runs than its row says."""
+def open_folder(folder: Path, create: bool) -> Path:
+    """Return the folder of a store, made if that is wanted and it is missing or empty.
 
-    value: float
-    low: float | None
-    high: float | None
-    runs: int | None = None
-
-
-@dataclass(frozen=True)
-class Column:
-    """A name and its cells, from top to bottom."""
-
-    name: str
-    cells: tuple[str | Estimate, ...]
-    identifies: bool = False
-    measure: bool = False
-    right: bool = False
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What all rows share, the columns, and what the reader must know of the numbers."""
-
-    shared: str
-    columns: tuple[Column, ...]
-    note: str
-
-
-def layout(table: Table) -> Layout:
-    """Lay a table out: what identifies, number of runs, measures, seconds, remarks.
-
-    A column that is the same in all rows goes into ``shared``; a measure that no row has, and
-    remarks where there are none, are left out.
+    Raises:
+        MissingDataError: If there is no store and none is to be made.
+        OutputError: If the folder is something else, or cannot be made.
+        DataError: If the store is damaged, or of another schema.
     """
-    names = identification(table.columns)
-    columns = [_identifying(table, name) for name in names if not _same(table, name)]
-    if "runs" in table.columns:
-        columns.append(Column("runs", tuple(_runs(row) for row in table.rows), identifies=True))
-    columns += [_measure(table, name) for name in measures(table.columns) if _has(table, name)]
-    if _has(table, "seconds"):
-        cells = tuple(_seconds(row["seconds"]) for row in table.rows)
-        columns.append(Column("seconds", cells, right=True))
-    if any(remarks := tuple(_remark(row) for row in table.rows)):
-        columns.append(Column("remarks", remarks))
-    if not columns:
-        return Layout("", tuple(_identifying(table, name) for name in names), _note(table))
-    return Layout(_shared(table, names), tuple(columns), _note(table))
+    try:
+        if not _is_there(folder, create):
+            make_folder(folder)
+            write_file(folder / MARK, json.dumps({"store": SCHEMA}).encode() + b"\n")
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be opened ({error.strerror})") from None
+    try:
+        schema = json.loads(read_plain(folder / MARK, SMALL))["store"]
+    except BAD_JSON as error:
+        raise DataError(f"{folder}: {MARK} is damaged ({error})") from None
+    if schema != SCHEMA:
+        raise DataError(f"{folder}: store of schema {schema}, this version reads {SCHEMA}")
+    for room in _ROOMS:
+        refuse_link(folder / room)
+    return folder
 
 
-def _identifying(table: Table, name: str) -> Column:
-    values = [row[name] for row in table.rows]
-    right = all(value is None or isinstance(value, (int, float)) for value in values)
-    return Column(name, tuple(plain(value) for value in values), identifies=True, right=right)
+def _is_there(folder: Path, create: bool) -> bool:
+    # Listed before the look at the mark, which is made first: whoever sees any other part of a
+    # store that is being made then finds the mark too.
+    names = os.listdir(folder) if os.path.lexists(folder) else []
+    if os.path.lexists(folder / MARK):
+        return True
+    if not create:
+        raise MissingDataError(f"{folder}: no store here ({MARK} is missing)")
+    if not all(name.startswith(f".{MARK}-") for name in names):
+        raise OutputError(
+            f"{folder}: expected a store or an empty folder, found neither; name another one"
+        )
+    return False
 
 
-def _same(table: Table, name: str) -> bool:
-    return len({key(row[name]) for row in table.rows}) == 1
+def listed(folder: Path) -> list[str]:
+    """Return the names in a folder of the store, sorted; none where it is missing.
+
+    Raises:
+        DataError: If it is a link or a file, or cannot be read.
+    """
+    refuse_link(folder)
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror})") from None
 
 
-def _shared(table: Table, names: Sequence[str]) -> str:
-    same = [(name, table.rows[0][name]) for name in names if _same(table, name)]
-    return ", ".join(f"{name}={plain(value)}" for name, value in same if value is not None)
+def refuse_link(folder: Path) -> None:
+    """Refuse a link, which could lead out of the store, and a file, where a folder belongs.
 
-
-def _note(table: Table) -> str:
-    if not table.rows:
-        return "No rows."
-    if not any(_has(table, name) for name in measures(table.columns)):
-        return ""
-    return _OF_RUNS if "runs" in table.columns else _OF_SAMPLES
-
-
-def plain(value: Value) -> str:
-    """Return a value as text on one line, without control characters."""
-    if value is None:
-        return NOTHING
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = "".join(c if c.isprintable() else " " for c in str(value))
-    return " ".join(text.split())
-
-
-def _has(table: Table, name: str) -> bool:
-    """Return whether any row has a value there; without rows, all do."""
-    return name in table.columns and (
-        not table.rows or any(row[name] is not None for row in table.rows)
-    )
-
-
-def _measure(table: Table, name: str) -> Column:
-    cells = tuple(_estimate(row, name) for row in table.rows)
-    return Column(name, cells, measure=True, right=True)
-
-
-def _estimate(row: Mapping[str, Value], name: str) -> str | Estimate:
-    value, low, high, count = (row[n] for n in (name, *companions(name)))
-    if value is None:
-        return "missing" if row.get("status") == "missing" else NOTHING
-    fewer = "runs" in row and count != row["runs"]
-    return Estimate(
-        float(value),
-        None if low is None else float(low),
-        None if high is None else float(high),
-        int(count) if fewer and count is not None else None,
-    )
-
-
-def _runs(row: Mapping[str, Value]) -> str:
-    missing = f", {row['missing']} missing" if row.get("missing") else ""
-    return f"n={row['runs']}{missing}"
-
-
-def _seconds(value: Value) -> str:
-    return f"{value:.1f}" if isinstance(value, (int, float)) else NOTHING
-
-
-def _remark(row: Mapping[str, Value]) -> str:
-    """Return why there are no values, or not all, as in ``missing: not run yet``."""
-    status, reason = row.get("status"), row.get("reason")
-    told = [plain(part) for part in dict.fromkeys((status, reason)) if part not in (None, "done")]
-    return ": ".join(told)
+    Raises:
+        DataError: If it is one.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise DataError(f"{folder}: expected a folder of the store, found a file or link")

@@ -204,7 +204,9 @@ def _axes(table: Table, what: str) -> Axes:
     axes: Axes = {}
     for key, value in table.items():
         if isinstance(value, dict):
-            axes |= {f"{key}.{inner}": found for inner, found in _axes(value, what).items()}
+            axes |= {
+                f"{key}.{inner}": found for inner, found in _axes(value, f"{what}.{key}").items()
+            }
         elif not isinstance(value, (list, tuple)) or not value:
             raise ConfigError(f"{what}.{key}: expected a list of values, got {value!r}")
         else:
