@@ -1,13 +1,22 @@
 """Writing a folder whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from spikedoor.errors import OutputError
-from spikedoor.files import check_free, new_folder, write_bytes
+from spikedoor.files import (
+    check_free,
+    make_folder,
+    new_folder,
+    read_plain,
+    remove,
+    replace_bytes,
+    write_bytes,
+)
 
 
 def fill(folder: Path) -> None:
@@ -196,3 +205,61 @@ def test_the_folder_is_synced_before_and_after_it_takes_its_place(tmp_path, monk
     with new_folder(tmp_path / "new") as aside:
         pass
     assert events == [aside.name, "rename", tmp_path.name]
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "data"
+    replace_bytes(path, b"old")
+
+    def full(handle: int) -> None:
+        assert path.read_bytes() == b"old"
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        replace_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    monkeypatch.undo()
+    replace_bytes(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert entries(tmp_path) == ["data"]
+
+
+def test_every_new_folder_is_synced_into_its_parent(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink())
+    )
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    assert synced == [tmp_path, tmp_path / "a"]
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be made"):
+        make_folder(tmp_path / "file" / "c")
+
+
+def test_a_folder_is_out_of_sight_before_it_is_removed(tmp_path, monkeypatch):
+    occupied(tmp_path / "folder")
+    (tmp_path / "link").symlink_to(tmp_path)
+    real = shutil.rmtree
+
+    def rmtree(path: Path) -> None:
+        assert not (tmp_path / "folder").exists()
+        real(path)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    for name in ("folder", "link", "missing"):
+        remove(tmp_path / name)
+    assert entries(tmp_path) == []
+
+
+def test_only_regular_files_within_the_limit_are_read(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert read_plain(path, 5) == b"12345"
+    (tmp_path / "link").symlink_to(path)
+    os.mkfifo(tmp_path / "pipe")
+    for name, limit in (("file", 4), ("link", 5), ("pipe", 5), ("", 5), ("missing", 5)):
+        with pytest.raises(OSError, match=r"\S"):
+            read_plain(tmp_path / name, limit)

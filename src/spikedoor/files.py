@@ -1,17 +1,28 @@
-"""Writing so that nothing is lost and nothing is half-written."""
+"""Writing so that nothing is lost and nothing is half-written; reading within limits."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from spikedoor.errors import OutputError
 
-__all__ = ["check_free", "new_folder", "write_bytes"]
+__all__ = [
+    "check_free",
+    "make_folder",
+    "new_folder",
+    "read_plain",
+    "remove",
+    "replace_bytes",
+    "write_bytes",
+]
 
 
 def check_free(folder: str | Path) -> Path:
@@ -49,7 +60,7 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
     """
     folder = check_free(folder)
     try:
-        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+        _make(folder.absolute().parent)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
     except OSError as error:
         raise OutputError(f"{folder}: cannot write here ({error.strerror})") from error
@@ -83,6 +94,80 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise OutputError(f"{path}: could not be written ({error.strerror})") from error
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """Write a file aside and move it to its place, over what is there: readers see old or new.
+
+    Raises:
+        OutputError: If the system refuses; what was there stays.
+    """
+    aside = path.with_name(f".{path.name}-{uuid4().hex[:8]}")
+    try:
+        write_bytes(aside, content)
+        aside.replace(path)
+        _sync(path.absolute().parent)
+    except OSError as error:
+        raise OutputError(f"{path}: could not be written ({error.strerror})") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents where they are missing, so that a power cut keeps them.
+
+    Raises:
+        OutputError: If the system refuses.
+    """
+    try:
+        _make(folder.absolute())
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made ({error.strerror})") from error
+
+
+def _make(folder: Path) -> None:
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync(folder.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, link or folder; a folder is hidden first, so that nobody sees part of it.
+
+    Raises:
+        OutputError: If the system refuses. It is no error if there is nothing.
+    """
+    hidden = path.with_name(f".gone-{uuid4().hex}")
+    try:
+        path.rename(hidden)
+        if hidden.is_dir() and not hidden.is_symlink():
+            shutil.rmtree(hidden)
+        else:
+            hidden.unlink()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise OutputError(f"{path}: could not be removed ({error.strerror})") from error
+
+
+def read_plain(path: Path, limit: int) -> bytes:
+    """Read a regular file whole, after a look at its size; a link is not followed.
+
+    Args:
+        path: File to read.
+        limit: Largest size, in bytes.
+
+    Raises:
+        OSError: If it is missing, no regular file, larger than the limit, or cannot be read.
+    """
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "no regular file")
+    if found.st_size > limit:
+        raise OSError(errno.EFBIG, f"expected at most {limit} bytes, found {found.st_size}")
+    with path.open("rb") as file:
+        return file.read(found.st_size)
 
 
 def _sync(folder: Path) -> None:
