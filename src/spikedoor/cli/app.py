@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from spikedoor.cli import catalogue, experiments, machine
+from spikedoor.cli import catalogue, experiments, machine, store
 from spikedoor.errors import SpikedoorError
 
 __all__ = ["app", "main"]
@@ -27,6 +27,7 @@ Examples:
   spikedoor check experiment.toml
   spikedoor preview experiment.toml --out trigger.png
   spikedoor run experiment.toml --set attack.rate=0.1 --seed 3
+  spikedoor store size sweep/store
 
 \b
 Results go to standard output, progress and errors to standard error.
@@ -51,6 +52,7 @@ app.command("preview", epilog=experiments.PREVIEW_EXAMPLES)(experiments.preview)
 app.command("list", epilog=catalogue.LIST_EXAMPLES)(catalogue.list_members)
 app.command("show", epilog=catalogue.SHOW_EXAMPLES)(catalogue.show)
 app.command("env")(machine.env)
+app.add_typer(store.app, name="store")
 
 
 def _print_version(wanted: bool) -> None:
