@@ -66,9 +66,7 @@ class Trial:
         """Start the sweep."""
         command = [*CLI, "sweep", str(self.file), "--store", str(store)]
         command += ["--workers", str(self.workers)]
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def finish(self, store: Path) -> str:
         """Run the sweep to its end and return what it said."""

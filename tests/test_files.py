@@ -1,13 +1,22 @@
 """Writing a folder or a file whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from spikedoor.errors import OutputError
-from spikedoor.files import check_free, new_folder, write_bytes, write_file
+from spikedoor.files import (
+    check_free,
+    make_folder,
+    new_folder,
+    read_plain,
+    remove,
+    write_bytes,
+    write_file,
+)
 
 
 def fill(folder: Path) -> None:
@@ -246,3 +255,43 @@ def test_a_file_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "replace", replace)
     write_file(tmp_path / "table.csv", b"content")
     assert events == ["file", "replace", "folder"]
+
+
+def test_every_new_folder_is_synced_into_its_parent(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink())
+    )
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    assert synced == [tmp_path, tmp_path / "a"]
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be made"):
+        make_folder(tmp_path / "file" / "c")
+
+
+def test_a_folder_is_out_of_sight_before_it_is_removed(tmp_path, monkeypatch):
+    occupied(tmp_path / "folder")
+    (tmp_path / "link").symlink_to(tmp_path)
+    real = shutil.rmtree
+
+    def rmtree(path: Path) -> None:
+        assert not (tmp_path / "folder").exists()
+        real(path)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    for name in ("folder", "link", "missing"):
+        remove(tmp_path / name)
+    assert entries(tmp_path) == []
+
+
+def test_only_regular_files_within_the_limit_are_read(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert read_plain(path, 5) == b"12345"
+    (tmp_path / "link").symlink_to(path)
+    os.mkfifo(tmp_path / "pipe")
+    for name, limit in (("file", 4), ("link", 5), ("pipe", 5), ("", 5), ("missing", 5)):
+        with pytest.raises(OSError, match=r"\S"):
+            read_plain(tmp_path / name, limit)

@@ -7,7 +7,7 @@ from spikedoor.data import Digits
 from spikedoor.errors import ConfigError, OutputError
 from spikedoor.rules import Conversion, Direct, Hybrid, Training
 from spikedoor.snn.networks import SmallConv
-from spikedoor.study import Experiment, Shelf, load, run
+from spikedoor.study import Experiment, Workshop, load, run
 from spikedoor.study.demo import experiments
 from spikedoor.study.experiment import override
 
@@ -72,10 +72,10 @@ def test_runs_repeat_and_differ_by_seed():
     assert (said.clean != other.evaluation.answers["direct"].clean).any()
 
 
-def test_a_shelf_saves_time_and_changes_nothing():
+def test_a_workshop_saves_time_and_changes_nothing():
     rules = (Conversion(steps=4, ann=QUICK), Hybrid(steps=2, ann=QUICK, finetune=QUICK))
-    shelf = Shelf()
-    shared = [run(tiny(rule), shelf=shelf) for rule in rules]
+    workshop = Workshop()
+    shared = [run(tiny(rule), workshop=workshop) for rule in rules]
     alone = run(tiny(rules[1]))
     assert shared[0].stages["ann"] == shared[1].stages["ann"]  # its seconds too: it is the same
     for stage in ("ann", "converted", "finetuned"):
@@ -84,9 +84,9 @@ def test_a_shelf_saves_time_and_changes_nothing():
             assert (there == here).all()
 
 
-def test_a_shelf_keeps_seeds_apart():
-    shelf = Shelf()
-    made = [run(tiny(Conversion(steps=1, ann=QUICK), seed=s), shelf=shelf) for s in (0, 1)]
+def test_a_workshop_keeps_seeds_apart():
+    workshop = Workshop()
+    made = [run(tiny(Conversion(steps=1, ann=QUICK), seed=s), workshop=workshop) for s in (0, 1)]
     losses = [record.stages["ann"]["training"]["epochs"][0]["loss"] for record in made]
     assert losses[0] != losses[1]
 

@@ -37,7 +37,7 @@ class Digits(DataSource):
 
         values, labels = load_digits(return_X_y=True)
         grey = values.astype(np.uint8).reshape(-1, 1, 8, 8)
-        labels = labels.astype(np.int64)
+        labels = np.asarray(labels, dtype=np.int64)
         images = np.rint(grey * (255 / 16)).astype(np.uint8)
         whole = ImageSet(images, labels, tuple("0123456789"), self.name)
         train, test = split(labels, _TEST, generator(0, "digits split"))

@@ -77,7 +77,11 @@ def refuse_link(folder: Path) -> None:
     """Refuse a link, which could lead out of the store, and a file, where a folder belongs.
 
     Raises:
-        DataError: If it is one.
+        DataError: If it is one, or cannot be looked at.
     """
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+    try:
+        refused = folder.is_symlink() or (folder.exists() and not folder.is_dir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror})") from None
+    if refused:
         raise DataError(f"{folder}: expected a folder of the store, found a file or link")

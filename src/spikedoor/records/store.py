@@ -23,7 +23,7 @@ from uuid import uuid4
 
 from spikedoor.data.files import sha256
 from spikedoor.errors import ConfigError, DataError, OutputError
-from spikedoor.files import make_folder, new_folder, read_plain, write_bytes, write_file
+from spikedoor.files import make_folder, new_folder, read_plain, remove, write_bytes, write_file
 from spikedoor.records.claims import claimed
 from spikedoor.records.entry import (
     ENTRY_FILE,
@@ -159,6 +159,15 @@ class Store:
             self._failure(key).unlink(missing_ok=True)
         return entry if stands is None else stands[0]
 
+    def set_aside(self, key: str, reason: str) -> None:
+        """Move an entry to ``aside/``, as one that cannot be used though its checksums are right.
+
+        Raises:
+            OutputError: If it cannot be moved.
+        """
+        with suppress(FileNotFoundError):
+            self._set_aside(key, self.path(key).lstat(), DamageError(reason))
+
     def entries(self, kind: str | None = None) -> Iterator[Entry]:
         """Yield the entries, of one kind or of all, by key; damaged ones are passed over."""
         for key in self.keys():
@@ -210,7 +219,7 @@ class Store:
 
     def unpin(self, name: str) -> None:
         """Drop a pin; it is no error if there is none."""
-        (self.folder / "pins" / f"{check_name(name, 'pin')}.json").unlink(missing_ok=True)
+        remove(self.folder / "pins" / f"{check_name(name, 'pin')}.json")
 
     def pins(self) -> dict[str, list[str]]:
         """Return the pinned keys by the name of their pin.
@@ -231,6 +240,8 @@ class Store:
             found = folder.lstat()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise DataError(f"{folder}: cannot be read ({error.strerror})") from None
         try:
             return look(folder)
         except DamageError as damage:

@@ -176,11 +176,11 @@ def merged(base: Table, changes: Table) -> Table:
         under = result.get(key)
         if isinstance(under, str) and isinstance(value, dict):
             under = {"name": under}
-        both = isinstance(under, dict) and isinstance(value, dict)
-        if both and value.get("name", under.get("name")) == under.get("name"):
-            result[key] = merged(under, value)
-        else:
-            result[key] = value
+        result[key] = value
+        if isinstance(under, dict) and isinstance(value, dict):
+            name = under.get("name")
+            if value.get("name", name) == name:
+                result[key] = merged(under, value)
     return result
 
 

@@ -37,7 +37,7 @@ class Cluster(Engine):
     def __init__(self, folder: Path, address: str | None = None) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
-            import ray
+            import ray  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise ConfigError(
                 "engine 'ray': Ray is not installed; pip install 'spikedoor[ray]'"
