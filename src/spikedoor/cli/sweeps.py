@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -79,12 +81,21 @@ def sweep(
     and a changed one makes what the change affects. A failure stops only what depends on it.
     """
     start = time.perf_counter()
-    look = dry_run or status or explain
-    campaign = _campaign(file, store, settings, create=not look)
-    todo = campaign.missing()
-    if look:
-        _look(campaign, todo, file, workers, json, status=status, explain=explain)
+    if dry_run or status or explain:
+        with _to_read(store) as opened:
+            campaign = _campaign(file, opened, settings)
+            todo = campaign.missing()
+            if explain:
+                _explain(campaign, todo, json)
+            elif status:
+                _status(campaign, todo, json)
+            else:
+                _forecast(campaign, todo, file, workers, json)
         return
+    from spikedoor.records import Store
+
+    campaign = _campaign(file, Store(store), settings)
+    todo = campaign.missing()
     from spikedoor.cli.live import live
     from spikedoor.study import engine_of
 
@@ -126,8 +137,9 @@ def table(
     """
     from spikedoor.records.query import Table
 
-    campaign = _campaign(file, store, settings, create=False)
-    found = Table.of(campaign.rows()).where(*(where or ()))
+    with _to_read(store) as opened:
+        rows = _campaign(file, opened, settings).rows()
+    found = Table.of(rows).where(*(where or ()))
     if mean or by:
         found = found.mean(by or None)
     if sort:
@@ -140,38 +152,44 @@ def table(
     _show(found, format, out)
 
 
-def _campaign(file: Path, folder: Path, settings: list[str] | None, create: bool) -> Campaign:
+@contextmanager
+def _to_read(folder: Path) -> Iterator[Store]:
+    """Yield the store of a folder, or an empty one where there is none yet."""
+    import tempfile
+
     from spikedoor.records import Store
+
+    if folder.exists():
+        yield Store(folder, create=False)
+        return
+    with tempfile.TemporaryDirectory() as empty:
+        yield Store(empty)
+
+
+def _campaign(file: Path, store: Store, settings: list[str] | None) -> Campaign:
     from spikedoor.study import Campaign, load_sweep
 
-    sweep = load_sweep(file, tuple(settings or ()))
-    return Campaign.of(sweep, Store(folder, create=create))
+    return Campaign.of(load_sweep(file, tuple(settings or ())), store)
 
 
-def _look(
-    campaign: Campaign,
-    todo: dict[str, Node],
-    file: Path,
-    workers: int,
-    json: bool,
-    *,
-    status: bool,
-    explain: bool,
+def _explain(campaign: Campaign, todo: dict[str, Node], json: bool) -> None:
+    from spikedoor.study.forecast import History
+
+    history = History(campaign.store)
+    reasons = [(node, history.why(node, todo)) for node in campaign.nodes()]
+    if json:
+        print_json([{"kind": n.kind, "key": n.key, "why": why} for n, why in reasons])
+        return
+    for node, why in reasons:
+        say(f"{node.kind:9} {node.key[:8]}  {why}")
+
+
+def _forecast(
+    campaign: Campaign, todo: dict[str, Node], file: Path, workers: int, json: bool
 ) -> None:
     from spikedoor.study.forecast import History
 
     history = History(campaign.store)
-    if explain:
-        reasons = [(node, history.why(node, todo)) for node in campaign.nodes()]
-        if json:
-            print_json([{"kind": n.kind, "key": n.key, "why": why} for n, why in reasons])
-            return
-        for node, why in reasons:
-            say(f"{node.kind:9} {node.key[:8]}  {why}")
-        return
-    if status:
-        _print_status(campaign, todo, json)
-        return
     estimate = history.estimate(todo.values())
     alone, shared = (
         Counter(n.kind for n in nodes) for nodes in (campaign.alone(), campaign.nodes())
@@ -215,7 +233,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _print_status(campaign: Campaign, todo: dict[str, Node], json: bool) -> None:
+def _status(campaign: Campaign, todo: dict[str, Node], json: bool) -> None:
     found = []
     for planned, cell in zip(campaign.planned, campaign.cells, strict=True):
         missing = [node for node in cell.leaves() if node.key in todo]

@@ -14,6 +14,7 @@ from spikedoor.study.nodes import Node
 __all__ = ["Estimate", "History", "flat"]
 
 _SHOWN = 3
+_CALLED = {"before": "the stage before", "stage": "its network", "poison": "its poison"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class History:
         failure = self._store.failure(node.key)
         if failure is not None:
             return f"failed before: {failure.splitlines()[0]}"
-        inputs = [f"its {name}" for name, inner in node.inputs.items() if inner.key in todo]
+        inputs = [_CALLED[name] for name, inner in node.inputs.items() if inner.key in todo]
         near = self._nearest(node)
         if not near:
             reason = f"there is no '{node.kind}' in the store yet"

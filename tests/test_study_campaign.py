@@ -1,0 +1,358 @@
+"""Sweeps on a store: made once, resumed, healed, and the same whatever does the work."""
+
+import os
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from spikedoor.data import Digits
+from spikedoor.errors import OutputError
+from spikedoor.records import Store, Table, verify
+from spikedoor.rules import Conversion, Training
+from spikedoor.rules.conversion import Max
+from spikedoor.study import Campaign, Experiment, Sweep, Workshop, engine_of, run
+from spikedoor.study.engines import Engine, InProcess, Outcome, Workers, carry_out
+from spikedoor.study.forecast import History
+from spikedoor.study.nodes import Node
+from spikedoor.study.results import MEASURES
+from spikedoor.study.schedule import Board, missing, work_off
+
+QUICK = {"epochs": 1, "batch": 64}
+BASE = {
+    "data": {"name": "digits", "train_limit": 256, "test_limit": 80},
+    "network": {"name": "small-conv", "width": 4, "pool": "avg"},
+    "attack": {"rate": 0.1, "trigger": {"name": "patch", "size": 2}},
+}
+SWEEP = Sweep(
+    base=BASE,
+    grid={"attack.rate": [0.05, 0.1]},
+    parts=(
+        {"label": "LR_B", "set": {"rule": {"name": "direct", "steps": 2, "training": QUICK}}},
+        {
+            "label": "LR_C",
+            "set": {"rule": {"name": "conversion", "ann": QUICK}},
+            "grid": {"rule.steps": [2, 5]},
+        },
+    ),
+)
+
+
+def campaign(folder: Path, sweep: Sweep = SWEEP) -> Campaign:
+    return Campaign.of(sweep, Store(folder))
+
+
+def done(folder: Path, sweep: Sweep = SWEEP) -> Campaign:
+    made = campaign(folder, sweep)
+    board = made.run(InProcess(made.workshop))
+    assert not board.failed
+    return made
+
+
+def measured(made: Campaign) -> list[dict]:
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in made.rows()]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("finished") / "store"
+    done(folder)
+    return folder
+
+
+class Counting(Engine):
+    """Works in process and counts; fails, or stops, where it is told to."""
+
+    def __init__(self, made: Campaign, slots: int = 1, fail: tuple[str, ...] = ()) -> None:
+        self.slots, self.kinds = slots, Counter()
+        self._inner, self._fail = InProcess(made.workshop), fail
+        self._store, self._outcomes = made.store, []
+
+    def submit(self, node: Node) -> None:
+        assert all(self._store.entry(n.key) for n in node.inputs.values() if n.stored)
+        self.kinds[node.kind] += 1
+        if node.kind in self._fail:
+            self._outcomes.append(Outcome(node.key, "failed", "no luck"))
+        else:
+            self._inner.submit(node)
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        ended, self._outcomes = self._outcomes, []
+        return ended + self._inner.wait(seconds)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def test_every_stage_is_made_once_and_a_second_call_makes_none(tmp_path):
+    first = campaign(tmp_path / "s")
+    todo = first.missing()
+    engine = Counting(first)
+    board = first.run(engine, todo)
+    # Two rates and the clean twin: 3 of each; the two T of a conversion share one simulation.
+    assert engine.kinds == {"poison": 2, "direct": 3, "ann": 3, "converted": 3, "answers": 18}
+    assert board.done == set(todo)
+    again = campaign(tmp_path / "s")
+    assert again.missing() == {}
+    assert measured(again) == measured(first)
+    assert not verify(again.store)
+
+
+def test_only_what_a_change_affects_is_made_again(finished):
+    changed = SWEEP.model_copy(update={"parts": (SWEEP.parts[1].model_copy(
+        update={"set": {"rule": {"name": "conversion", "ann": QUICK, "converter": "max"}}}
+    ),)})  # fmt: skip
+    kinds = Counter(node.kind for node in campaign(finished, changed).missing().values())
+    assert kinds == {"converted": 3, "answers": 6}
+    more_seeds = SWEEP.model_copy(update={"seeds": (0, 1)})
+    kinds = Counter(node.kind for node in campaign(finished, more_seeds).missing().values())
+    assert kinds == {"poison": 2, "direct": 3, "ann": 3, "converted": 3, "answers": 18}
+
+
+def test_the_numbers_are_those_of_a_run_by_itself(finished):
+    rows = campaign(finished).rows()
+    alone = run(SWEEP.experiments()[2].experiment)
+    (row,) = (r for r in rows if (r["stage"], r["T"], r["attack.rate"]) == ("converted", 2, 0.05))
+    scores, twin = (f("converted") for f in (alone.evaluation.scores, alone.evaluation.twin_scores))
+    assert row["clean_accuracy"] == scores.clean_accuracy.value
+    assert row["clean_accuracy.count"] == 80
+    if scores.attack_success is not None:
+        assert row["attack_success"] == scores.attack_success.value
+        assert (row["attack_success.low"], row["attack_success.high"]) == (
+            scores.attack_success.interval
+        )
+    assert row["status"] == ("diverged" if scores.diverged else "done")
+    expected = twin.attack_success.value if twin.attack_success else None
+    assert row["clean_model"] == expected
+
+
+def test_rows_are_a_table(finished):
+    table = Table.of(campaign(finished).rows())
+    assert {"part", "attack.rate", "rule.steps", "rule", "seed", "stage", "T"} <= set(table.columns)
+    assert set(MEASURES) <= set(table.columns)
+    assert len(table.rows) == 2 * (1 + 2 * 2)
+    assert len(table.where("stage=ann", "T=1").rows) == 4
+
+
+def test_a_run_with_a_store_takes_what_is_there(finished, tmp_path):
+    experiment = SWEEP.experiments()[2].experiment
+    workshop = Workshop(Store(finished))
+    before = {entry.key for entry in workshop.store.entries()}
+    record = run(experiment, tmp_path / "record", workshop)
+    # The sweep simulated 5 steps, this asks for 2: that simulation is new, no training is.
+    new = [e.kind for e in workshop.store.entries() if e.key not in before]
+    assert set(new) <= {"answers"}
+    assert record.stages["ann"]["training"]["epochs"]
+    assert (tmp_path / "record" / "victim" / "victim.json").exists()
+
+
+@pytest.mark.parametrize("kind", ["answers", "converted", "ann", "poison"])
+def test_damage_is_noticed_set_aside_and_mended(tmp_path, kind):
+    made = done(tmp_path / "s")
+    truth = measured(made)
+    entry = next(made.store.entries(kind))
+    folder = made.store.path(entry.key)
+    victim = max(folder / name for name in entry.files)
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
+    victim.write_bytes(content)
+    if kind in ("ann", "converted"):  # seen only when something is made from it
+        for answers in list(made.store.entries("answers")):
+            made.store.set_aside(answers.key, "test")
+    again = campaign(tmp_path / "s")
+    assert again.missing()
+    again.run(InProcess(again.workshop))
+    assert measured(again) == truth
+    assert not verify(again.store)
+    assert any(entry.key in path.name for path in (tmp_path / "s" / "aside").iterdir())
+
+
+def test_a_failure_stops_only_what_depends_on_it(tmp_path):
+    made = campaign(tmp_path / "s")
+    engine = Counting(made, fail=("converted",))
+    board = made.run(engine)
+    assert engine.kinds["direct"] == engine.kinds["ann"] == engine.kinds["converted"] == 3
+    assert set(board.failed.values()) == {"no luck"}
+    blocked = board.blocked()
+    assert Counter(board.todo[key].kind for key in blocked) == {"answers": 6}
+    assert set(blocked.values()) <= set(board.failed)
+    status = Counter((r["stage"], r["status"]) for r in made.rows())
+    assert status["converted", "missing"] == 4
+    assert not any(s == "missing" for stage, s in status if stage == "ann")
+
+
+def test_why_it_is_missing_is_in_the_table_and_forgotten_when_it_works(tmp_path, monkeypatch):
+    def broken(self, ann, batches):
+        raise ValueError("this converter\nis broken")
+
+    made = campaign(tmp_path / "s")
+    with monkeypatch.context() as patch:
+        patch.setattr("spikedoor.rules.conversion.Percentile.convert", broken)
+        board = made.run(InProcess(made.workshop))
+    assert set(board.failed.values()) == {"ValueError: this converter is broken"}
+    reasons = {row["reason"] for row in made.rows() if row["stage"] == "converted"}
+    assert reasons == {"converted failed: ValueError: this converter is broken"}
+    key = next(iter(board.failed))
+    assert "Traceback" in (made.store.failure(key) or "")
+    history = History(made.store)
+    assert history.why(board.todo[key], made.missing()).startswith("failed before: ValueError")
+    again = campaign(tmp_path / "s")
+    assert not again.run(InProcess(again.workshop)).failed
+    assert {row["status"] for row in again.rows()} <= {"done", "diverged"}
+    assert made.store.failure(key) is None
+
+
+def test_what_has_not_been_run_is_said_to_be_so(tmp_path):
+    rows = campaign(tmp_path / "s").rows()
+    assert {(row["status"], row["reason"]) for row in rows} == {("missing", "not run yet")}
+    assert all(row[name] is None for row in rows for name in MEASURES)
+
+
+def test_a_store_that_cannot_be_written_ends_the_sweep(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OutputError("no space left")
+
+    made = campaign(tmp_path / "s")
+    monkeypatch.setattr(Store, "write", full)
+    with pytest.raises(OutputError, match=r"no space left; what is done is kept"):
+        made.run(InProcess(made.workshop))
+
+
+def test_what_another_process_makes_is_waited_for(tmp_path):
+    made = campaign(tmp_path / "s")
+    todo = made.missing()
+    node = next(node for node in todo.values() if node.kind == "poison")
+    with made.store.claim(node.key) as mine:
+        assert mine
+        assert carry_out(node, Workshop(Store(tmp_path / "s"))).ended == "busy"
+
+    class Elsewhere(Counting):
+        seen: tuple[str, ...] = ()
+
+        def submit(self, node: Node) -> None:
+            if node.key not in self.seen:
+                self.seen += (node.key,)
+                self._outcomes.append(Outcome(node.key, "busy"))
+            else:
+                super().submit(node)
+
+    engine = Elsewhere(made)
+    only = {node.key: node}
+    assert work_off(only, made.store, engine, lambda board: None).done == set(only)
+    assert engine.kinds == {"poison": 1}
+
+
+def test_leaves_that_are_sound_need_nothing_behind_them(finished, tmp_path):
+    made = campaign(finished)
+    store = Store(tmp_path / "copy")
+    for node in made.leaves():
+        entry, files = made.store.read(node.key)
+        store.write(node.key, node.kind, files, config=entry.config)
+    assert missing(made.leaves(), store) == {}
+
+
+class TestWorkers:
+    def test_give_the_numbers_of_one_process(self, finished, tmp_path):
+        made = campaign(tmp_path / "s")
+        with engine_of(made, workers=2) as engine:
+            board = made.run(engine)
+        assert (len(board.failed), engine.slots) == (0, 2)
+        assert measured(made) == measured(campaign(finished))
+        theirs = Store(finished)
+        for entry in made.store.entries():
+            there = theirs.entry(entry.key)
+            for name, info in entry.files.items():
+                # a victim.json tells the seconds, which differ
+                assert name == "victim.json" or there.files[name] == info
+
+    def test_one_that_dies_is_replaced_and_its_work_done_again(self, tmp_path):
+        made = campaign(tmp_path / "s")
+        killed: list[int] = []
+
+        def kill_once(board: Board) -> None:
+            for worker in engine._workers:
+                if not killed and worker.node is not None and worker.process.pid:
+                    killed.append(worker.process.pid)
+                    os.kill(worker.process.pid, signal.SIGKILL)
+
+        with Workers(made.store.folder, 1) as engine:
+            board = made.run(engine, watch=kill_once)
+        assert killed
+        assert not board.failed
+        assert {row["status"] for row in made.rows()} <= {"done", "diverged"}
+
+    def test_work_that_kills_its_process_fails_in_the_end(self, tmp_path):
+        made = campaign(tmp_path / "s")
+        node = made.leaves()[0]
+        with Workers(made.store.folder, 1) as engine:
+            engine.submit(node)
+            outcomes = []
+            for _ in range(60):
+                for worker in engine._workers:
+                    os.kill(worker.process.pid, signal.SIGKILL)
+                outcomes += engine.wait(1)
+                if outcomes:
+                    break
+        assert [(o.key, o.ended) for o in outcomes] == [(node.key, "failed")]
+        assert "ended by signal 9, 3 times" in outcomes[0].reason
+
+    def test_closing_ends_them_at_once(self, tmp_path):
+        made = campaign(tmp_path / "s")
+        engine = Workers(made.store.folder, 2)
+        for node in list(made.missing().values())[:2]:
+            engine.submit(node)
+        processes = [worker.process for worker in engine._workers]
+        start = time.monotonic()
+        engine.close()
+        assert time.monotonic() - start < 5
+        assert not any(process.is_alive() for process in processes)
+
+
+def test_an_estimate_is_what_the_nearest_relatives_took(tmp_path):
+    store = Store(tmp_path)
+    made = [
+        ({"steps": 4, "net": "small"}, 2.0),
+        ({"steps": 8, "net": "small"}, 6.0),
+        ({"steps": 4, "net": "large"}, 100.0),
+    ]
+    for config, seconds in made:
+        node = Node("answers", config)
+        store.write(node.key, "answers", {}, config=node.identity(), seconds=seconds)
+    history = History(store)
+
+    def seconds(*configs: dict) -> float:
+        return history.estimate(Node("answers", config) for config in configs).seconds
+
+    assert seconds() == 0
+    assert seconds({"steps": 4, "net": "small"}) == 2
+    assert seconds({"steps": 40, "net": "large"}) == 1000
+    assert seconds({"steps": 40, "net": "small"}) == 25  # between 10 x 2 and 5 x 6
+    assert seconds({"steps": 4, "net": "small"}, {"steps": 4, "net": "large"}) == 102
+    assert history.estimate([Node("ann", {}), Node("ann", {"a": 1})]).unknown == ("ann",)
+
+
+def test_why_names_the_nearest_difference(finished):
+    made = campaign(finished)
+    todo: dict[str, Node] = {}
+    history = History(made.store)
+    ann = next(node for node in made.nodes() if node.kind == "ann")
+    assert history.why(ann, todo) == "in the store"
+    settings = {"training": {**ann.config["settings"]["training"], "epochs": 7}}
+    other = Node("ann", {**ann.config, "settings": settings}, ann.inputs)
+    assert history.why(other, {other.key: other}) == (
+        "nearest in the store differs: settings.training.epochs is 7, not 1"
+    )
+    after = Node("converted", {}, {"before": other})
+    assert history.why(after, {n.key: n for n in (other, after)}).endswith(
+        "the stage before must be made"
+    )
+
+
+def test_an_experiment_has_the_same_keys_in_any_sweep():
+    data = Digits(train_limit=256, test_limit=80)
+    rule = Conversion(converter=Max(), ann=Training(epochs=1, batch=64))
+    first = Experiment(data=data, rule=rule, threads=1)
+    sweep = Sweep(base={"data": data.to_dict(), "rule": rule.to_dict()})
+    assert sweep.experiments()[0].experiment == first
