@@ -118,25 +118,40 @@ def check(
     settings: Settings = None,
     json: Json = False,
 ) -> None:
-    """Validate experiments, without data or training."""
+    """Validate experiments and sweeps, without data or training."""
     from spikedoor.errors import SpikedoorError
 
     found: list[dict[str, object]] = []
     for file in files:
         try:
-            experiment = _load(file, settings)
+            brief, about = _checked(file, tuple(settings or ()))
         except SpikedoorError as error:
             found.append({"file": str(file), "ok": False, "error": str(error)})
             if not json:
                 print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             continue
-        found.append({"file": str(file), "ok": True, "experiment": experiment.to_dict()})
+        found.append({"file": str(file), "ok": True, **about})
         if not json:
-            say(f"{file}: ok\n  {_in_brief(experiment)}")
+            say(f"{file}: ok\n  {brief}")
     if json:
         print_json(found)
     if not all(entry["ok"] for entry in found):
         raise typer.Exit(2)
+
+
+def _checked(file: Path, settings: tuple[str, ...]) -> tuple[str, dict[str, object]]:
+    """Return in brief what a valid file describes, and the same as plain values."""
+    from spikedoor.study import load, load_sweep
+    from spikedoor.study.sweep import is_sweep
+
+    if is_sweep(file):
+        planned = load_sweep(file, settings).experiments()
+        brief = (
+            f"sweep of {len(planned)} experiments; the first: {_in_brief(planned[0].experiment)}"
+        )
+        return brief, {"experiments": [one.experiment.to_dict() for one in planned]}
+    experiment = load(file, settings)
+    return _in_brief(experiment), {"experiment": experiment.to_dict()}
 
 
 def preview(

@@ -59,8 +59,10 @@ class Node:
 
     @property
     def short(self) -> str:
-        """Kind and the first digits of the key, for people."""
-        return f"{self.kind} {self.key[:8]}"
+        """Kind, the first digits of the key, seed, and whether there is poison, for people."""
+        seed = f" seed {self.config['seed']}" if "seed" in self.config else ""
+        poisoned = any(node.kind == "poison" for node in walk(self)) and self.kind != "poison"
+        return f"{self.kind} {self.key[:8]}{seed}{' poisoned' if poisoned else ''}"
 
     def identity(self) -> dict[str, Any]:
         """Return what the store writes down of it: version and configuration."""

@@ -15,7 +15,7 @@ from spikedoor.component import Component
 from spikedoor.errors import ConfigError, hint
 from spikedoor.study.experiment import Experiment, override, read_toml, with_key
 
-__all__ = ["Part", "Planned", "Sweep", "load_sweep"]
+__all__ = ["Part", "Planned", "Sweep", "is_sweep", "load_sweep"]
 
 Table = dict[str, Any]
 Axes = dict[str, list[Any]]
@@ -157,6 +157,15 @@ def load_sweep(path: str | Path, settings: tuple[str, ...] = ()) -> Sweep:
         return Sweep.from_dict(table)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def is_sweep(path: str | Path) -> bool:
+    """Whether a TOML file describes a sweep, by its keys; else it is an experiment.
+
+    Raises:
+        ConfigError: If it cannot be read, or is not TOML.
+    """
+    return bool(set(read_toml(path)) & (set(Sweep.model_fields) - set(Experiment.model_fields)))
 
 
 def _found(base: str, path: Path) -> Path:

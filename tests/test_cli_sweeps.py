@@ -1,0 +1,142 @@
+"""The verbs about many experiments: what they print, how they end, what they leave."""
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from test_cli import cli  # noqa: F401
+
+from spikedoor.records import Store
+
+TEXT = """
+seeds = [0, 1]
+[base]
+data = { name = "digits", train_limit = 200, test_limit = 60 }
+network = { name = "small-conv", width = 4, pool = "avg" }
+[grid]
+attack.rate = [0.05, 0.1]
+[[parts]]
+label = "LR_C"
+[parts.set.rule]
+name = "conversion"
+steps = 3
+ann = { epochs = 1, batch = 64 }
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    path = tmp_path / "rates.toml"
+    path.write_text(TEXT)
+    return path
+
+
+def test_a_sweep_from_dry_run_to_table(cli, tmp_path, sweep):  # noqa: F811
+    code, out, _ = cli("sweep", sweep, "--dry-run")
+    assert code == 0
+    assert "4 experiments" in out
+    assert "No estimate: no 'poison, ann, answers, converted'" in out
+    assert not (tmp_path / "runs").exists()
+    code, out, _ = cli("table", sweep)
+    assert (code, out.count("missing: not run yet")) == (0, 8)
+
+    code, out, err = cli("sweep", sweep)
+    assert (code, err) == (0, "")
+    assert "4 experiments, 40 stages: 40 made, 0 from the store, 0 failed" in out
+    code, out, _ = cli("sweep", sweep)
+    assert "0 made, 40 from the store" in out
+    code, out, _ = cli("sweep", sweep, "--dry-run", "--json")
+    found = json.loads(out)
+    assert (found["experiments"], found["todo"]) == (4, {})
+    assert found["alone"]["ann"] == 8
+    assert found["shared"]["ann"] == 6  # two seeds: two rates and a clean twin each
+    assert "All is done." in cli("sweep", sweep, "--dry-run")[1]
+
+    code, out, _ = cli("table", sweep, "--format", "csv", "--where", "stage=converted")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [(r["attack.rate"], r["seed"], r["T"]) for r in rows] == [
+        ("0.05", "0", "3"), ("0.05", "1", "3"), ("0.1", "0", "3"), ("0.1", "1", "3"),
+    ]  # fmt: skip
+    code, out, _ = cli("table", sweep, "--by", "attack.rate", "--where", "stage=ann", "--json")
+    assert [(r["attack.rate"], r["runs"]) for r in json.loads(out)] == [(0.05, 2), (0.1, 2)]
+    target = tmp_path / "deep" / "table.md"
+    code, out, _ = cli("table", sweep, "--mean", "--format", "md", "--out", target)
+    assert (code, out) == (0, "")
+    assert "| attack.rate | stage | T | runs |" in target.read_text()
+
+
+def test_status_and_explain(cli, tmp_path, sweep, monkeypatch):  # noqa: F811
+    def broken(self, ann, batches):
+        raise ValueError("no luck")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("spikedoor.rules.conversion.Percentile.convert", broken)
+        code, out, err = cli("sweep", sweep)
+    assert code == 1
+    assert "6 failed, 12 not tried for that" in out
+    assert err.count("ValueError: no luck") == 12  # as it happens, and at the end
+    code, out, _ = cli("sweep", sweep, "--status")
+    assert code == 0
+    assert out.splitlines()[1].split() == ["LR_C", "0", "4", "0"]
+    assert out.count("failed: converted") == 6
+    states = json.loads(cli("sweep", sweep, "--status", "--json")[1])
+    assert {one["state"] for one in states["experiments"]} == {"failed"}
+    code, out, _ = cli("sweep", sweep, "--explain")
+    why = [line.split(maxsplit=2) for line in out.splitlines()]
+    assert {text for kind, _, text in why if kind == "ann"} == {"in the store"}
+    assert {text for kind, _, text in why if kind == "converted"} == {
+        "failed before: ValueError: no luck"
+    }
+    explained = json.loads(cli("sweep", sweep, "--explain", "--json")[1])
+    assert {one["kind"] for one in explained} == {"poison", "ann", "converted", "answers"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sweep", "none.toml"], "none.toml: cannot be read"),
+        (["sweep", "FILE", "--set", "seed=[1]"], "seed: unknown key; did you mean 'seeds'?"),
+        (["sweep", "FILE", "--set", "grid.attack.rate=[7]"], "attack.rate=7: attack.rate: input"),
+        (["sweep", "FILE", "--store", "FILE"], "expected a folder"),
+        (["sweep", "FILE", "--address", "auto"], "--address: expected only with --engine ray"),
+        (["sweep", "FILE", "--workers", "-1"], "--workers"),
+        (["table", "FILE", "--where", "stag=ann"], "unknown column 'stag'; did you mean 'stage'?"),
+        (["table", "FILE", "--format", "parquet"], "name a file with --out"),
+        (["table", "FILE", "--format", "docx"], "docx"),
+    ],
+)
+def test_mistakes_are_one_line(cli, sweep, arguments, message):  # noqa: F811
+    code, out, err = cli(*(sweep if a == "FILE" else a for a in arguments))
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_check_knows_a_sweep(cli, sweep):  # noqa: F811
+    code, out, _ = cli("check", sweep)
+    assert code == 0
+    assert "sweep of 4 experiments" in out
+    (found,) = json.loads(cli("check", sweep, "--json")[1])
+    assert len(found["experiments"]) == 4
+
+
+def test_interrupted_it_keeps_what_is_done_and_goes_on(tmp_path, sweep):
+    command = [sys.executable, "-m", "spikedoor", "sweep", str(sweep), "--set", "seeds=[0,1,2,3]"]
+    process = subprocess.Popen(
+        [*command, "--set", "parts=[{set={rule={name='conversion',ann={epochs=4}}}}]"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("runs/store/entries/*/*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, err)
+    assert err.strip() == "interrupted; nothing is half-written"
+    assert list(Store(tmp_path / "runs" / "store", create=False).entries())
