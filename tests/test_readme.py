@@ -41,6 +41,23 @@ def test_the_commands_run(command, tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
 
 
+def test_the_commands_of_a_sweep_run(tmp_path, monkeypatch):
+    from spikedoor.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    Path("rates.toml").write_text(block("toml", "# rates.toml"), encoding="utf-8")
+    said = {}
+    for line in block("sh", "spikedoor sweep").splitlines():
+        command = shlex.split(line.partition("  #")[0])
+        result = CliRunner().invoke(app, command[1:], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        said[line.partition("  #")[0].strip()] = result.output
+    assert "20 experiments" in said["spikedoor sweep rates.toml --dry-run"]
+    table = said['spikedoor table rates.toml --mean --where "T>=8"']
+    assert "n=2" in table
+    assert "missing" not in table
+
+
 def test_the_files_it_points_to_are_there():
     root = Path(__file__).parents[1]
     for path in re.findall(r"\]\((?!http)([^)#]+)\)", TEXT):
