@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections import Counter
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from spikedoor.cli.output import print_json, print_table, say
+from spikedoor.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from spikedoor.records import Store
@@ -48,6 +49,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Format = Literal["text", "csv", "md", "latex", "parquet"]
 
 DEFAULT_STORE = Path("runs/store")
+_SECONDARY = ("attack_success_all", "recovered_accuracy", "seconds")
 
 
 def sweep(
@@ -125,6 +127,9 @@ def table(
     sort: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Order of the rows; repeat.")
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--all", help="All measures; text shows the main ones without.")
+    ] = False,
     format: Annotated[Format, typer.Option(help="What to print.", show_default=True)] = "text",
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write here in place of printing.")
@@ -146,6 +151,8 @@ def table(
         found = found.sort(*sort)
     if select:
         found = found.select(*select)
+    elif not full and not json and format != "parquet" and format != "csv":
+        found = found.select(*_main(found.columns))
     if json:
         print_json(list(found.rows))
         return
@@ -299,6 +306,15 @@ def _finish(campaign: Campaign, board: Board, file: Path, seconds: float, json: 
         raise typer.Exit(1)
 
 
+def _main(columns: tuple[str, ...]) -> list[str]:
+    """Return the columns without the secondary measures and their limits."""
+    return [
+        name
+        for name in columns
+        if name not in _SECONDARY and name.rpartition(".")[0] not in _SECONDARY
+    ]
+
+
 def _show(found: Table, format: Format, out: Path | None) -> None:
     from spikedoor.errors import ConfigError
     from spikedoor.files import write_file
@@ -308,11 +324,9 @@ def _show(found: Table, format: Format, out: Path | None) -> None:
             raise ConfigError("--format parquet: name a file with --out")
         found.parquet(out)
         return
-    if format == "text" and out is None and sys.stdout.isatty():
-        print_table(found.rich())
-        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() and out is None else None
     made: dict[str, Any] = {
-        "text": found.text,
+        "text": lambda: found.text(width),
         "csv": found.csv,
         "md": found.markdown,
         "latex": found.latex,

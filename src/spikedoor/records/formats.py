@@ -1,4 +1,4 @@
-"""A table as text: plain, CSV, Markdown, LaTeX, and for a terminal."""
+"""A table as text: plain, CSV, Markdown, LaTeX."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 from spikedoor.records.display import NOTHING, Column, Estimate, layout
 
 if TYPE_CHECKING:
-    import rich.table
-
     from spikedoor.records.query import Table
 
-__all__ = ["csv_text", "latex", "markdown", "rich_table", "text"]
+__all__ = ["csv_text", "latex", "markdown", "text"]
 
 _GAP = "  "
 _MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\|*`<"})
@@ -61,7 +59,7 @@ def _blocks(columns: Sequence[Column], width: int | None) -> list[list[Column]]:
 def _lines(columns: Sequence[Column]) -> list[str]:
     aligned = []
     for column in columns:
-        cells = [column.name, *map(_cell, column.cells)]
+        cells = [_head(column), *map(_cell, column.cells)]
         width = max(map(len, cells))
         aligned.append([c.rjust(width) if column.right else c.ljust(width) for c in cells])
     return [_GAP.join(line).rstrip() for line in zip(*aligned, strict=True)]
@@ -71,12 +69,16 @@ def _width(columns: Sequence[Column]) -> int:
     return max(map(len, _lines(columns)))
 
 
+def _head(column: Column) -> str:
+    return f"{column.name} %" if column.measure else column.name
+
+
 def _cell(cell: str | Estimate) -> str:
     if isinstance(cell, str):
         return cell
-    limits = _limits(cell, "[{:.1f}, {:.1f}] ")
+    limits = _limits(cell, " [{:.1f}, {:.1f}]")
     runs = f" (n={cell.runs})" if cell.runs is not None else ""
-    return f"{100 * cell.value:.1f} {limits}%{runs}"
+    return f"{100 * cell.value:.1f}{limits}{runs}"
 
 
 def _limits(cell: Estimate, form: str) -> str:
@@ -97,7 +99,7 @@ def csv_text(table: Table) -> str:
 def markdown(table: Table) -> str:
     """Return a table for Markdown; see `Table.markdown`."""
     laid = layout(table)
-    heads = [column.name for column in laid.columns]
+    heads = [_head(column) for column in laid.columns]
     rules = ["---:" if column.right else "---" for column in laid.columns]
     rows = zip(*(map(_cell, column.cells) for column in laid.columns), strict=True)
     lines = [[cell.translate(_MARKDOWN) for cell in line] for line in (heads, *rows)]
@@ -140,28 +142,3 @@ def _latex_cell(cell: str | Estimate) -> str:
     limits = _limits(cell, "_{{[{:.1f},\\,{:.1f}]}}").replace("inf", r"\infty")
     runs = f" ($n={cell.runs}$)" if cell.runs is not None else ""
     return f"${100 * cell.value:.1f}{limits}${runs}"
-
-
-def rich_table(table: Table) -> rich.table.Table:
-    """Return a table for a terminal; see `Table.rich`."""
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    laid = layout(table)
-    made = RichTable(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        title=Text(laid.shared) if laid.shared else None,
-        caption=Text(laid.note) if laid.note else None,
-        title_justify="left",
-        caption_justify="left",
-    )
-    for column in laid.columns:
-        made.add_column(
-            Text(column.name), justify="right" if column.right else "left", overflow="fold"
-        )
-    for row in zip(*(map(_cell, column.cells) for column in laid.columns), strict=True):
-        made.add_row(*map(Text, row))
-    return made

@@ -24,7 +24,6 @@ from spikedoor.records.conditions import Condition
 
 if TYPE_CHECKING:
     import pandas
-    import rich.table
 
 __all__ = ["Table"]
 
@@ -146,10 +145,6 @@ class Table:
     def latex(self) -> str:
         """Return what `text` shows as a ``tabular`` for LaTeX, with booktabs."""
         return formats.latex(self)
-
-    def rich(self) -> rich.table.Table:
-        """Return what `text` shows for a terminal."""
-        return formats.rich_table(self)
 
     def to_frame(self) -> pandas.DataFrame:
         """Return all columns as a frame of pandas.
