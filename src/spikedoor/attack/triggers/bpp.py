@@ -20,7 +20,7 @@ from spikedoor.attack.triggers.levels import to_levels
 __all__ = ["Bpp"]
 
 # Floyd and Steinberg 1976: (down, right, sixteenths of the error).
-_SPREAD = ((0, 1, 7), (1, -1, 3), (1, 0, 5), (1, 1, 1))
+_SPREAD = ((1, -1, 3), (0, 1, 7), (1, 0, 5), (1, 1, 1))
 
 
 @final
@@ -74,12 +74,14 @@ class Bpp(Trigger):
         # takes the errors that leave the image.
         values = np.zeros((height + 1, width + 2, count * channels))
         values[:height, 1:-1] = images.reshape(-1, height, width).transpose(1, 2, 0)
-        for row in range(height):
-            for column in range(1, width + 1):
-                reduced = self._nearest(values[row, column])
-                error = (values[row, column] - reduced) / 16
-                values[row, column] = reduced
-                for down, right, share in _SPREAD:
-                    values[row + down, column + right] += share * error
+        # Pixels of equal 2 row + column give each other nothing: they take their turn together.
+        for wave in range(2 * height + width - 2):
+            row = np.arange(max(0, (wave - width) // 2 + 1), min(height - 1, wave // 2) + 1)
+            column = wave - 2 * row + 1
+            reduced = self._nearest(values[row, column])
+            error = (values[row, column] - reduced) / 16
+            values[row, column] = reduced
+            for down, right, share in _SPREAD:
+                values[row + down, column + right] += share * error
         inside = values[:height, 1:-1].transpose(2, 0, 1)
         return to_levels(inside).reshape(images.shape)

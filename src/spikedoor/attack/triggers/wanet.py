@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal, final
 
 import numpy as np
@@ -86,13 +87,21 @@ class WaNet(RandomTrigger):
 
     def _field(self, height: int, width: int) -> _Places:
         """Return by how many pixels each place looks down and right, [2, H, W]."""
-        from scipy.ndimage import zoom
-
-        drawn = generator(self.seed, "wanet field").uniform(-1, 1, (2, self.grid, self.grid))
         order = 3 if self.upsampling == "bicubic" else 1
-        factors = (1, height / self.grid, width / self.grid)
-        psi = zoom(drawn / np.abs(drawn).mean(), factors, order=order, mode="nearest")
-        return self.strength * np.asarray(psi) * _pixels(height, width)
+        psi = _smooth_noise(self.seed, self.grid, order, height, width)
+        return self.strength * psi * _pixels(height, width)
+
+
+@lru_cache(maxsize=8)
+def _smooth_noise(seed: int, grid: int, order: int, height: int, width: int) -> _Places:
+    """Return normalised noise, enlarged by splines of an order, [2, H, W]."""
+    from scipy.ndimage import zoom
+
+    drawn = generator(seed, "wanet field").uniform(-1, 1, (2, grid, grid))
+    factors = (1, height / grid, width / grid)
+    psi = np.asarray(zoom(drawn / np.abs(drawn).mean(), factors, order=order, mode="nearest"))
+    psi.setflags(write=False)
+    return psi
 
 
 def _pixels(height: int, width: int) -> _Places:
