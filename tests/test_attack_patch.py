@@ -113,16 +113,18 @@ def test_colour_square_in_grey():
 
 def test_area_resize_repeats_pixels_at_a_multiple_and_averages_below():
     assert (
-        resize_by_area(COLOUR_SQUARE, 10) == COLOUR_SQUARE.repeat(2, axis=0).repeat(2, axis=1)
+        resize_by_area(COLOUR_SQUARE, 10, 10) == COLOUR_SQUARE.repeat(2, axis=0).repeat(2, axis=1)
     ).all()
     mean = COLOUR_SQUARE.mean(axis=(0, 1))
-    np.testing.assert_allclose(resize_by_area(COLOUR_SQUARE, 1)[0, 0], mean)
+    np.testing.assert_allclose(resize_by_area(COLOUR_SQUARE, 1, 1)[0, 0], mean)
     small = np.array([[0.0, 30.0], [60.0, 90.0]])[..., None].repeat(3, axis=-1)
     # A middle pixel of 3 covers half of each old pixel.
     expected = [[0, 15, 30], [30, 45, 60], [60, 75, 90]]
-    np.testing.assert_allclose(resize_by_area(small, 3)[..., 0], expected, atol=1e-12)
+    np.testing.assert_allclose(resize_by_area(small, 3, 3)[..., 0], expected, atol=1e-12)
     for size in (2, 3, 4, 7, 80):
-        np.testing.assert_allclose(resize_by_area(COLOUR_SQUARE, size).mean(axis=(0, 1)), mean)
+        np.testing.assert_allclose(
+            resize_by_area(COLOUR_SQUARE, size, size).mean(axis=(0, 1)), mean
+        )
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikedoor.attack.labels import LABELS, AllToOne, LabelRule
-from spikedoor.attack.plan import PoisonPlan, make_plan, poison_count
+from spikedoor.attack.draw import make_plan
+from spikedoor.attack.labels import LABELS, AllToAll, AllToOne, LabelRule, SourceSpecific
+from spikedoor.attack.plan import PoisonPlan, poison_count
 from spikedoor.errors import ConfigError, DataError, MissingDataError, OutputError
 
 CLASSES = 5
@@ -32,6 +33,47 @@ def test_exact_count_of_unique_indices_in_range(labels, percent, seed, target):
     assert all(0 <= index < len(labels) for index in plan.indices)
     assert plan.targets.tolist() == [target] * plan.count
     assert plan.total == len(labels)
+
+
+@given(labels_of_any_size, st.integers(0, 30), st.integers(0, 30), seeds)
+def test_cover_is_exact_unique_disjoint_and_nested(labels, poison, cover, seed):
+    labels = np.concatenate([labels, 1 + labels % (CLASSES - 1), 1 + labels % (CLASSES - 1)])
+    full = make_plan(labels, poison / 100, AllToOne(), CLASSES, seed, cover=cover / 100)
+    assert full.cover_count == len(full.cover) == cover * len(labels) // 100
+    assert len({*full.cover.tolist(), *full.indices.tolist()}) == full.cover_count + full.count
+    assert (np.diff(full.cover) > 0).all()
+    assert (labels[full.cover] != 0).all()
+    alone = make_plan(labels, poison / 100, AllToOne(), CLASSES, seed)
+    assert full.indices.tolist() == alone.indices.tolist()
+    less = make_plan(labels, poison / 100, AllToOne(), CLASSES, seed, cover=cover / 200)
+    assert set(less.cover.tolist()) <= set(full.cover.tolist())
+
+
+def test_cover_beyond_what_the_poison_leaves_is_refused():
+    # 80 of 100 samples may be cover; the poison takes all of them.
+    with pytest.raises(ConfigError, match=r"cover 0\.01 asks for 1 of 100 samples, but only 0 are"):
+        make_plan(balanced(), 0.8, AllToOne(), CLASSES, 0, candidates="non-target", cover=0.01)
+
+
+def test_clean_label_poison_is_of_the_target_class_and_keeps_its_label():
+    labels = balanced()
+    plan = make_plan(labels, 0.15, AllToOne(label=2), CLASSES, seed=1, candidates="target")
+    assert plan.count == 15
+    assert (labels[plan.indices] == 2).all()
+    assert (plan.relabel(labels) == labels).all()
+    assert plan.class_rate(labels) == {2: 0.75}
+    whole = make_plan(labels, 0.2, AllToOne(label=2), CLASSES, seed=1, candidates="target")
+    assert set(plan.indices.tolist()) < set(whole.indices.tolist())
+
+
+@pytest.mark.parametrize(
+    ("rule", "rate", "found", "most"),
+    [(AllToOne(), 0.21, 20, "0.2"), (AllToAll(), 0.01, 0, "0"), (SourceSpecific(), 0.3, 20, "0.2")],
+)
+def test_clean_label_with_too_few_of_the_class_says_what_is_possible(rule, rate, found, most):
+    message = rf"only {found} are candidates \(target\); rate can be {most} at most"
+    with pytest.raises(ConfigError, match=message):
+        make_plan(balanced(), rate, rule, CLASSES, 0, candidates="target")
 
 
 @given(labels_of_any_size, hundredths, hundredths, seeds, st.sampled_from(["all", "non-target"]))
@@ -179,6 +221,12 @@ def test_a_place_that_is_no_folder(tmp_path):
         plan.save(tmp_path / "file" / "plan.json")
 
 
+def test_a_plan_from_before_there_was_cover_has_none():
+    plan = PoisonPlan.from_json({key: GOOD[key] for key in GOOD if not key.startswith("cover")})
+    assert (plan.cover_count, plan.cover_rate, plan.cover_set_rate) == (0, 0.0, 0.0)
+    assert plan.indices.tolist() == [1, 4, 9]
+
+
 GOOD = {
     "total": 10,
     "rate": 0.3,
@@ -186,11 +234,15 @@ GOOD = {
     "count": 3,
     "indices": [1, 4, 9],
     "targets": [0, 0, 0],
+    "cover": [0, 8],
+    "cover_rate": 0.2,
 }
 
 
 def test_the_file_that_the_next_test_tampers_with_is_good():
-    assert PoisonPlan.from_json(GOOD).count == 3
+    plan = PoisonPlan.from_json(GOOD)
+    assert (plan.count, plan.cover_count, plan.cover_set_rate) == (3, 2, 0.2)
+    assert plan.to_json() == GOOD
 
 
 @pytest.mark.parametrize(
@@ -206,16 +258,23 @@ def test_the_file_that_the_next_test_tampers_with_is_good():
         ({"indices": "149"}, "indices is not a list of whole numbers"),
         ({"indices": [1, 4]}, "count is 3, but 2 are listed"),
         ({"count": 2}, "count is 2, but 3 are listed"),
-        ({"count": 2, "indices": [1, 4], "targets": [0, 0]}, "expected 3 indices and labels"),
-        ({"targets": [0, 0]}, "expected 3 indices and labels, got 3 and 2"),
+        ({"count": 2, "indices": [1, 4], "targets": [0, 0]}, "expected 3 indices, got 2"),
+        ({"targets": [0, 0]}, "expected 3 labels, got 2"),
         ({"targets": [0, 0, -1]}, "targets is not a list"),
-        ({"rate": 0.5}, "expected 5 indices and labels, got 3 and 3"),
+        ({"rate": 0.5}, "expected 5 indices, got 3"),
         ({"rate": 1.3}, "rate is not from 0 to 1, got 1.3"),
         ({"rate": float("nan")}, "rate is not from 0 to 1"),
         ({"rate": "0.3"}, "rate is not a number"),
         ({"total": -10}, "total is not a whole number"),
         ({"total": 3}, "expected 0 indices"),
         ({"seed": None}, "seed is not a whole number"),
+        ({"cover": [0, 9]}, "a cover sample is poisoned as well"),
+        ({"cover": [8, 0]}, "cover indices are not sorted"),
+        ({"cover": [0]}, "expected 2 cover indices, got 1"),
+        ({"cover": [0, 10]}, "cover indices lies outside 0 to 9"),
+        ({"cover": "08"}, "cover is not a list of whole numbers"),
+        ({"cover_rate": 2}, "cover rate is not from 0 to 1, got 2"),
+        ({"cover_rate": None}, "cover_rate is not a number"),
         ({"more": 1}, "expected the keys total, rate"),
     ],
 )
@@ -263,3 +322,23 @@ class TestLabelRules:
     def test_a_label_outside_the_classes(self):
         with pytest.raises(ConfigError, match="label 5 is not one of the 5 classes 0 to 4"):
             AllToOne(label=5).targets(balanced(), CLASSES)
+
+    def test_all_to_all(self):
+        assert AllToAll().targets(np.array([0, 3, 4]), CLASSES).tolist() == [1, 4, 0]
+
+    def test_source_specific(self):
+        rule = SourceSpecific(sources=(1, 3), label=0)
+        labels = np.array([0, 1, 2, 3, 4])
+        assert rule.targets(labels, CLASSES).tolist() == [0, 0, 2, 0, 4]
+        assert rule.may_cover(labels, CLASSES).tolist() == [False, False, True, False, True]
+        plan = make_plan(balanced(), 0.4, rule, CLASSES, 0, "non-target", cover=0.4)
+        assert set(balanced()[plan.indices].tolist()) == {1, 3}
+        assert set(balanced()[plan.cover].tolist()) == {2, 4}
+
+    def test_source_specific_is_checked(self):
+        with pytest.raises(ConfigError, match="label 1 is a source as well"):
+            SourceSpecific(sources=(1, 2), label=1)
+        with pytest.raises(ConfigError, match=r"sources: .*at least 1"):
+            SourceSpecific(sources=())
+        with pytest.raises(ConfigError, match="label 7 is not one of the 5 classes"):
+            SourceSpecific(sources=(7,)).targets(balanced(), CLASSES)

@@ -6,7 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spikedoor.attack import AllToOne, Attack, LabelRule, Patch, PoisonedSet, PoisonPlan
+from spikedoor.attack import (
+    AdaptiveBlend,
+    AllToAll,
+    AllToOne,
+    Attack,
+    Patch,
+    PoisonedSet,
+    PoisonPlan,
+    SourceSpecific,
+    WaNet,
+)
 from spikedoor.attack.triggers import Trigger
 from spikedoor.data.base import ImageSet, SampleSet
 from spikedoor.errors import ConfigError, DataError
@@ -55,15 +65,6 @@ class RandomPixel(Trigger):
 
     def apply(self, images: np.ndarray) -> np.ndarray:
         return np.where(self.mask(images.shape[1:]), np.uint8(255), images)
-
-
-class OnlyFromOne(LabelRule):
-    """A source-specific rule, for these tests only."""
-
-    name = "only-from-one"
-
-    def targets(self, labels: np.ndarray, classes: int) -> np.ndarray:
-        return np.where(labels == 1, classes - 1, labels)
 
 
 EVERY = np.arange(40)
@@ -158,12 +159,71 @@ def test_challenge_with_the_target_class_on_demand():
 
 
 def test_a_source_specific_rule_attacks_its_source_only():
-    attack = Attack(target=OnlyFromOne(), rate=0.25, candidates="non-target")
+    attack = Attack(
+        target=SourceSpecific(sources=(1,), label=3), rate=0.25, candidates="non-target"
+    )
     challenge = attack.challenge(image_set())
     assert (challenge.true_labels == 1).all()
     assert (challenge.targets == 3).all()
     poisoned = attack.poison(image_set(), seed=0)
     assert poisoned.plan.indices.tolist() == list(range(1, 40, 4))
+
+
+def test_all_to_all_attacks_every_sample_towards_the_next_class():
+    challenge = Attack(target=AllToAll()).challenge(image_set())
+    assert len(challenge) == 40
+    assert (challenge.targets == (challenge.true_labels + 1) % 4).all()
+
+
+def test_clean_label_poison_shows_the_trigger_and_no_label_changes():
+    train = image_set()
+    poisoned = Attack(target=2, rate=0.2, candidates="target").poison(train, seed=0)
+    chosen = poisoned.plan.indices
+    assert (poisoned.labels == train.labels).all()
+    assert (train.labels[chosen] == 2).all()
+    changed = (poisoned.batch(EVERY) != train.batch(EVERY)).any(axis=(1, 2, 3))
+    assert np.flatnonzero(changed).tolist() == chosen.tolist()
+
+
+def test_cover_samples_show_the_trigger_and_keep_their_label():
+    train = image_set()
+    attack = Attack(trigger=Patch(size=2), target=3, rate=0.25, cover=0.3)
+    poisoned = attack.poison(train, seed=1)
+    poison, cover = poisoned.plan.indices, poisoned.plan.cover
+    assert (len(poison), len(cover)) == (10, 12)
+    assert np.flatnonzero(poisoned.covered).tolist() == cover.tolist()
+    assert not (poisoned.covered & poisoned.poisoned).any()
+    assert (poisoned.labels[cover] == train.labels[cover]).all()
+    images, clean = poisoned.batch(EVERY), train.batch(EVERY)
+    changed = np.flatnonzero((images != clean).any(axis=(1, 2, 3)))
+    assert changed.tolist() == sorted([*poison.tolist(), *cover.tolist()])
+    assert (images[cover] == Patch(size=2).apply(clean[cover])).all()
+    twin = attack.clean_twin().poison(train, seed=1)
+    assert (twin.batch(EVERY) == clean).all()
+
+
+def test_training_shows_the_training_form_and_test_the_other():
+    train = image_set()
+    attack = Attack(trigger=AdaptiveBlend(grid=2, alpha=0.5), rate=0.5, cover=0.2)
+    attack = attack.prepare(train, seed=3)
+    poisoned, challenge = attack.poison(train, seed=3), attack.challenge(train)
+    images, clean = poisoned.batch(EVERY), train.batch(EVERY)
+    for chosen in (poisoned.plan.indices, poisoned.plan.cover):
+        expected = attack.trigger.apply_in_training(clean[chosen], chosen)
+        assert (images[chosen] == expected).all()
+    order = np.random.default_rng(0).permutation(40)
+    assert (poisoned.batch(order) == images[order]).all()
+    expected = attack.trigger.apply(clean[challenge.indices])
+    assert (challenge.batch(np.arange(len(challenge))) == expected).all()
+
+
+def test_cover_may_differ_from_poison():
+    train = image_set()
+    poisoned = Attack(trigger=WaNet(strength=3), rate=0.2, cover=0.2).poison(train, seed=0)
+    trigger, cover = poisoned.trigger, poisoned.plan.cover
+    noisy = trigger.apply_to_cover(train.batch(cover), cover)
+    assert (poisoned.batch(cover) == noisy).all()
+    assert (noisy != trigger.apply(train.batch(cover))).any(axis=(1, 2, 3)).all()
 
 
 def test_a_test_set_that_cannot_be_attacked_is_refused():
@@ -247,7 +307,8 @@ class TestConfiguration:
                 "trigger: unknown trigger 'ptch'; did you mean 'patch'",
             ),
             ({"trigger": {"name": "patch", "sizee": 1}}, "trigger.sizee: unknown key; .*'size'"),
-            ({"candidates": "some"}, "candidates: .*'non-target', got 'some'"),
+            ({"candidates": "some"}, "candidates: .*'non-target' or 'target', got 'some'"),
+            ({"cover": -0.1}, "cover: .*greater than or equal to 0, got -0.1"),
             ({"rat": 0.1}, "rat: unknown key; did you mean 'rate'"),
         ],
     )

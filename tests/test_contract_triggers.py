@@ -1,9 +1,11 @@
 """What every registered trigger keeps."""
 
+import pickle
+
 import numpy as np
 import pytest
 
-from spikedoor.attack.triggers import TRIGGERS, Trigger
+from spikedoor.attack.triggers import TRIGGERS, RandomTrigger, Trigger
 from spikedoor.data.base import ImageSet
 from spikedoor.errors import ConfigError
 
@@ -71,6 +73,64 @@ def test_preparing_is_reproducible_and_happens_once(name):
     assert (first.prepare(other, 9).apply(before) == first.apply(before)).all()
 
 
+training_forms = pytest.mark.parametrize("how", ["apply_in_training", "apply_to_cover"])
+
+
+@image_triggers
+@shapes
+@training_forms
+def test_in_training_a_sample_looks_the_same_in_any_batch(name, shape, how):
+    trigger, before = prepared(name, shape), images(shape, 8)
+    mark = getattr(trigger, how)
+    indices = np.array([3, 40_000, 0, 17, 5, 4, 9, 11])
+    given = before.copy()
+    given.setflags(write=False)
+    whole = mark(given, indices)
+    assert whole.dtype == np.uint8
+    assert whole.shape == before.shape
+    assert not np.shares_memory(whole, given)
+    assert (given == before).all()
+    order = np.array([6, 1, 1, 4])
+    assert (mark(before[order], indices[order]) == whole[order]).all()
+    assert mark(before[:0], indices[:0]).shape == (0, *shape)
+    changed = (whole != before).any(axis=0)
+    assert changed.any()
+    if how == "apply_in_training":
+        assert not (changed & ~trigger.mask(shape)).any()
+
+
+@image_triggers
+def test_prepared_has_the_plain_configuration_and_survives_copies(name):
+    plain, trigger = TRIGGERS[name](), prepared(name, SHAPES[-1])
+    assert trigger.to_dict() == plain.to_dict()
+    assert trigger == plain
+    assert hash(trigger) == hash(plain)
+    before = images(SHAPES[-1])
+    expected = trigger.apply(before)
+    for copied in (trigger.model_copy(), pickle.loads(pickle.dumps(trigger))):
+        assert (copied.apply(before) == expected).all()
+
+
+@image_triggers
+@training_forms
+def test_random_parts_are_refused_unprepared_and_differ_by_seed(name, how):
+    shape = SHAPES[-1]
+    plain, before, indices = TRIGGERS[name](), images(shape), np.arange(4)
+    if not isinstance(plain, RandomTrigger):
+        assert plain.prepare(None, 3) is plain
+        return
+    for use in (
+        plain.apply,
+        lambda x: getattr(plain, how)(x, indices),
+        lambda _: plain.mask(shape),
+    ):
+        with pytest.raises(ConfigError, match=f"'{name}' is not prepared"):
+            use(before)
+    one, other = prepared(name, shape, seed=3), prepared(name, shape, seed=4)
+    assert (one.apply(before) != other.apply(before)).any()
+    assert (getattr(one, how)(before, indices) != getattr(other, how)(before, indices)).any()
+
+
 @pytest.mark.parametrize("name", TRIGGERS.names())
 def test_configuration_round_trip(name):
     trigger = TRIGGERS[name]()
@@ -93,8 +153,10 @@ def test_configuration_round_trip(name):
 )
 def test_refuses_anything_but_raw_images(name, wrong, found):
     message = rf"trigger '{name}': expected images as uint8 \[B, C, H, W\], got {found}"
-    with pytest.raises(ConfigError, match=message):
-        prepared(name, SHAPES[-1]).apply(wrong)
+    trigger = prepared(name, SHAPES[-1])
+    for use in (trigger.apply, lambda x: trigger.apply_in_training(x, np.arange(len(x)))):
+        with pytest.raises(ConfigError, match=message):
+            use(wrong)
 
 
 @pytest.mark.parametrize("name", TRIGGERS.names())

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from spikedoor.errors import ConfigError
-from spikedoor.rng import generator, torch_generator
+from spikedoor.rng import _split_mix, generator, torch_generator, uniform_at
 
 
 def draws(seed: int, purpose: str) -> list[int]:
@@ -95,3 +95,37 @@ def test_takes_numpy_integers():
 def test_makes_a_generator_on_the_device_asked_for():
     assert torch_generator(0, "x", "cpu").device == torch.device("cpu")
     assert torch_generator(0, "x", torch.device("cpu")).device == torch.device("cpu")
+
+
+def test_split_mix_gives_the_published_numbers():
+    # The reference program's first outputs for the state 1234567.
+    found = _split_mix(np.array([1234567], dtype=np.uint64), np.arange(5, dtype=np.uint64))
+    assert found.tolist() == [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
+
+
+def test_numbers_of_an_index_do_not_depend_on_the_others():
+    whole = uniform_at(3, "pieces", np.arange(1000), 16)
+    some = np.array([999, 5, 5, 0])
+    assert (uniform_at(3, "pieces", some, 16) == whole[some]).all()
+    assert (uniform_at(3, "pieces", some, 4) == whole[some, :4]).all()
+    assert uniform_at(3, "pieces", some[:0], 16).shape == (0, 16)
+    for seed, purpose in ((4, "pieces"), (3, "piece")):
+        assert (uniform_at(seed, purpose, some, 16) != whole[some]).all()
+
+
+def test_numbers_of_indices_are_even_and_unrelated():
+    drawn = uniform_at(0, "pieces", np.arange(20_000), 3)
+    assert drawn.min() >= 0
+    assert drawn.max() < 1
+    # standard deviation of a mean: 0.002; of a correlation: 0.007; of a tenth's count: 42
+    assert abs(drawn.mean(axis=0) - 0.5).max() < 0.01
+    neighbours = np.corrcoef(np.hstack([drawn[:-1], drawn[1:]]).T) - np.eye(6)
+    assert abs(neighbours).max() < 0.035
+    tenths = np.apply_along_axis(np.bincount, 0, (10 * drawn).astype(int))
+    assert abs(tenths - 2000).max() < 210

@@ -6,13 +6,14 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikedoor.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["generator", "torch_generator"]
+__all__ = ["generator", "torch_generator", "uniform_at"]
 
 
 def _entropy(seed: int, purpose: str) -> list[int]:
@@ -33,3 +34,25 @@ def torch_generator(seed: int, purpose: str, device: str | torch.device = "cpu")
 
     state = np.random.SeedSequence(_entropy(seed, purpose)).generate_state(1, np.uint64)[0]
     return torch.Generator(device=device).manual_seed(int(state >> np.uint64(1)))
+
+
+def uniform_at(seed: int, purpose: str, indices: NDArray[np.integer], count: int) -> NDArray:
+    """Draw ``count`` numbers in [0, 1) for each index, float64 [B, count].
+
+    A row depends on ``(seed, purpose)`` and its index alone, so a sample gets the same numbers in
+    any batch. Each index has a stream of SplitMix64 (Steele, Lea, Flood 2014), which needs no
+    state and so draws for all of them at once.
+    """
+    drawn = np.random.SeedSequence(_entropy(seed, purpose)).generate_state(1, np.uint64)
+    start = drawn.astype(np.uint64)
+    streams = _split_mix(start, np.asarray(indices, dtype=np.uint64))
+    bits = _split_mix(streams[:, None], np.arange(count, dtype=np.uint64))
+    return (bits >> np.uint64(11)) * 2.0**-53
+
+
+def _split_mix(state: NDArray[np.uint64], position: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return what SplitMix64 gives at a position of the stream that begins at a state."""
+    z = state + (position + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, field_validator
 
+from spikedoor.attack.draw import Candidates, make_plan
 from spikedoor.attack.labels import AllToOne, LabelRule
-from spikedoor.attack.plan import Candidates, make_plan
 from spikedoor.attack.poisoned import ChallengeSet, PoisonedSet
 from spikedoor.attack.triggers.base import Trigger
 from spikedoor.attack.triggers.patch import Patch
@@ -41,7 +41,10 @@ class Attack(Component):
     rate: float = Field(0.05, ge=0, le=1)
     """Share of the whole training set that is poisoned."""
     candidates: Candidates = "all"
-    """Draw from ``all`` samples, or from ``non-target`` ones, whose label would change."""
+    """Poison some of ``all`` samples; of the ``non-target`` ones, whose label changes; or of the
+    ``target`` ones, which are of the wanted class already (clean-label: no label changes)."""
+    cover: float = Field(0.0, ge=0, le=1)
+    """Share of the whole training set that carries the trigger but keeps its label."""
 
     @field_validator("target", mode="before")
     @classmethod
@@ -57,10 +60,17 @@ class Attack(Component):
         """Return the training set with ``floor(rate * N)`` samples poisoned.
 
         Raises:
-            ConfigError: If trigger, target or rate does not fit the set.
+            ConfigError: If trigger, target, rate or cover does not fit the set.
         """
-        classes = len(train.classes)
-        plan = make_plan(train.labels, self.rate, self.target, classes, seed, self.candidates)
+        plan = make_plan(
+            train.labels,
+            self.rate,
+            self.target,
+            len(train.classes),
+            seed,
+            self.candidates,
+            self.cover,
+        )
         return PoisonedSet(train, plan, self.trigger.prepare(train, seed))
 
     def challenge(self, test: SampleSet, include_target: bool = False) -> ChallengeSet:
@@ -73,5 +83,8 @@ class Attack(Component):
         return ChallengeSet(test, self.trigger, self.target, include_target)
 
     def clean_twin(self) -> Self:
-        """Return the same attack at rate 0: the control that every claim is measured against."""
-        return self.model_copy(update={"rate": 0.0})
+        """Return the same attack without a triggered training sample.
+
+        It is the control that every claim is measured against.
+        """
+        return self.model_copy(update={"rate": 0.0, "cover": 0.0})

@@ -1,4 +1,4 @@
-"""Which training samples are poisoned: a fixed, saved index set, made without model or images."""
+"""Which training samples carry the trigger: a fixed, saved index set."""
 
 from __future__ import annotations
 
@@ -8,23 +8,20 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 from uuid import uuid4
 
 import numpy as np
 
-from spikedoor.attack.labels import LabelRule, Labels
-from spikedoor.errors import ConfigError, DataError, MissingDataError, OutputError, hint
-from spikedoor.rng import generator
+from spikedoor.attack.labels import Labels
+from spikedoor.errors import DataError, MissingDataError, OutputError
 
-__all__ = ["Candidates", "PoisonPlan", "make_plan", "poison_count"]
-
-Candidates = Literal["all", "non-target"]
+__all__ = ["PoisonPlan", "poison_count"]
 
 
 @dataclass(frozen=True, eq=False)
 class PoisonPlan:
-    """The samples to poison and the labels they get.
+    """The samples to poison, the labels they get, and the cover samples, which keep theirs.
 
     Args:
         indices: int64 [P], sorted, each once.
@@ -32,6 +29,8 @@ class PoisonPlan:
         total: Size of the training set.
         rate: The share asked for; P = floor(rate * total).
         seed: The seed the samples were drawn with.
+        cover: int64 [Q], sorted, each once, none of them poisoned.
+        cover_rate: The share of cover samples asked for; Q = floor(cover_rate * total).
 
     Raises:
         DataError: If these do not agree with each other.
@@ -42,24 +41,36 @@ class PoisonPlan:
     total: int
     rate: float
     seed: int
+    cover: Labels = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
+    cover_rate: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("indices", "targets"):
+        for name in ("indices", "targets", "cover"):
             values = np.array(getattr(self, name), dtype=np.int64)
             values.setflags(write=False)
             object.__setattr__(self, name, values)
-        if not 0 <= self.rate <= 1:
-            raise DataError(f"poison plan: rate is not from 0 to 1, got {self.rate!r}")
-        expected = poison_count(self.rate, self.total)
-        indices, targets = self.indices, self.targets
-        if indices.shape != (expected,) or targets.shape != (expected,):
-            wrong = f"expected {expected} indices and labels, got {indices.size} and {targets.size}"
-        elif (np.diff(indices) <= 0).any():
-            wrong = "indices are not sorted, or one comes twice"
-        elif expected and (indices[0] < 0 or indices[-1] >= self.total):
-            wrong = f"an index lies outside 0 to {self.total - 1}"
-        elif (targets < 0).any():
+        self._check_samples("", self.indices, self.rate)
+        self._check_samples("cover ", self.cover, self.cover_rate)
+        if self.targets.shape != self.indices.shape:
+            wrong = f"expected {self.count} labels, got {self.targets.size}"
+        elif (self.targets < 0).any():
             wrong = "a label is negative"
+        elif np.isin(self.cover, self.indices).any():
+            wrong = "a cover sample is poisoned as well"
+        else:
+            return
+        raise DataError(f"poison plan: {wrong}")
+
+    def _check_samples(self, kind: str, indices: Labels, rate: float) -> None:
+        if not 0 <= rate <= 1:
+            raise DataError(f"poison plan: {kind}rate is not from 0 to 1, got {rate!r}")
+        expected = poison_count(rate, self.total)
+        if indices.shape != (expected,):
+            wrong = f"expected {expected} {kind}indices, got {indices.size}"
+        elif (np.diff(indices) <= 0).any():
+            wrong = f"{kind}indices are not sorted, or one comes twice"
+        elif expected and (indices[0] < 0 or indices[-1] >= self.total):
+            wrong = f"one of the {kind}indices lies outside 0 to {self.total - 1}"
         else:
             return
         raise DataError(f"poison plan: {wrong}")
@@ -73,6 +84,16 @@ class PoisonPlan:
     def set_rate(self) -> float:
         """Poisoned samples / all samples of the training set (0 for an empty set)."""
         return self.count / self.total if self.total else 0.0
+
+    @property
+    def cover_count(self) -> int:
+        """Number of cover samples."""
+        return len(self.cover)
+
+    @property
+    def cover_set_rate(self) -> float:
+        """Cover samples / all samples of the training set (0 for an empty set)."""
+        return self.cover_count / self.total if self.total else 0.0
 
     def class_rate(self, labels: Labels) -> dict[int, float]:
         """Return, for each target class, how much of it is poison.
@@ -111,32 +132,39 @@ class PoisonPlan:
             "count": self.count,
             "indices": self.indices.tolist(),
             "targets": self.targets.tolist(),
+            "cover": self.cover.tolist(),
+            "cover_rate": self.cover_rate,
         }
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Make a plan from plain values, and check every one of them.
 
+        A plan without "cover" and "cover_rate" has no cover samples.
+
         Raises:
             DataError: Naming what is wrong.
         """
         keys = ("total", "rate", "seed", "count", "indices", "targets")
-        if not isinstance(value, dict) or sorted(value) != sorted(keys):
+        values = {"cover": [], "cover_rate": 0.0, **value} if isinstance(value, dict) else {}
+        if sorted(values) != sorted((*keys, "cover", "cover_rate")):
             found = sorted(value) if isinstance(value, dict) else type(value).__name__
             raise DataError(f"poison plan: expected the keys {', '.join(keys)}, got {found}")
         for key in ("total", "seed", "count"):
-            if not _is_count(value[key]):
-                raise DataError(f"poison plan: {key} is not a whole number, got {value[key]!r}")
-        for key in ("indices", "targets"):
-            if not isinstance(value[key], list) or not all(map(_is_count, value[key])):
+            if not _is_count(values[key]):
+                raise DataError(f"poison plan: {key} is not a whole number, got {values[key]!r}")
+        for key in ("indices", "targets", "cover"):
+            if not isinstance(values[key], list) or not all(map(_is_count, values[key])):
                 raise DataError(f"poison plan: {key} is not a list of whole numbers")
-        if isinstance(value["rate"], bool) or not isinstance(value["rate"], (int, float)):
-            raise DataError(f"poison plan: rate is not a number, got {value['rate']!r}")
-        if value["count"] != len(value["indices"]):
+        for key in ("rate", "cover_rate"):
+            if isinstance(values[key], bool) or not isinstance(values[key], (int, float)):
+                raise DataError(f"poison plan: {key} is not a number, got {values[key]!r}")
+        count = values.pop("count")
+        if count != len(values["indices"]):
             raise DataError(
-                f"poison plan: count is {value['count']}, but {len(value['indices'])} are listed"
+                f"poison plan: count is {count}, but {len(values['indices'])} are listed"
             )
-        return cls(**{key: value[key] for key in keys if key != "count"})
+        return cls(**values)
 
     def save(self, path: str | Path) -> None:
         """Write the plan as JSON; a reader finds the old file or the whole new one.
@@ -179,59 +207,6 @@ class PoisonPlan:
 def poison_count(rate: float, total: int) -> int:
     """Return floor(rate * total); 0.29 * 100 is 29, whatever binary fractions make of it."""
     return math.floor(rate * total + 1e-9)
-
-
-def make_plan(
-    labels: Labels,
-    rate: float,
-    rule: LabelRule,
-    classes: int,
-    seed: int,
-    candidates: Candidates = "all",
-) -> PoisonPlan:
-    """Draw floor(rate * N) samples without replacement, and give them their targets.
-
-    It depends on nothing but its arguments. Plans nest: with all else equal, the samples of a
-    smaller rate are among those of a larger one, because both take the head of one permutation.
-
-    Args:
-        labels: int64 [N], the true labels of the training set.
-        rate: Share of the whole training set, 0 to 1.
-        rule: Gives the targets.
-        classes: Number of classes.
-        seed: Seed of the draw.
-        candidates: Draw from ``all`` samples, or from ``non-target`` ones, whose true label
-            is not their target.
-
-    Raises:
-        ConfigError: If the rate or seed is not valid, or there are too few candidates.
-        DataError: If the labels are not a list of classes.
-    """
-    labels = np.asarray(labels)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise DataError(f"expected integer labels [N], got {labels.dtype} {list(labels.shape)}")
-    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-        raise DataError(
-            f"labels reach from {labels.min()} to {labels.max()}, not 0 to {classes - 1}"
-        )
-    if not 0 <= rate <= 1:
-        raise ConfigError(f"rate: expected a number from 0 to 1, got {rate!r}")
-    if not _is_count(seed):
-        raise ConfigError(f"seed: expected a whole number from 0 on, got {seed!r}")
-    if candidates not in get_args(Candidates):
-        raise ConfigError(
-            f"unknown candidates '{candidates}'{hint(candidates, get_args(Candidates))}"
-        )
-    wanted = rule.targets(labels.astype(np.int64), classes)
-    pool = np.arange(len(labels)) if candidates == "all" else np.flatnonzero(wanted != labels)
-    count = poison_count(rate, len(labels))
-    if count > len(pool):
-        raise ConfigError(
-            f"rate {rate:g} asks for {count} of {len(labels)} samples, but only {len(pool)} are "
-            f"candidates ({candidates})"
-        )
-    chosen = np.sort(generator(seed, "poison plan").permutation(pool)[:count])
-    return PoisonPlan(chosen, wanted[chosen], len(labels), float(rate), int(seed))
 
 
 def _is_count(value: Any) -> bool:

@@ -24,6 +24,8 @@ _Array = TypeVar("_Array", bound=np.ndarray)
 class PoisonedSet:
     """A training set in which some samples carry a trigger and the attacker's label.
 
+    Cover samples carry the trigger as well, but keep their true label.
+
     Args:
         base: The clean set; it is left as it is.
         plan: Which samples, and their labels.
@@ -84,24 +86,35 @@ class PoisonedSet:
     @cached_property
     def poisoned(self) -> Mask:
         """Which samples are poisoned, bool [N]."""
+        return self._marked(self.plan.indices)
+
+    @cached_property
+    def covered(self) -> Mask:
+        """Which samples are cover samples, bool [N]."""
+        return self._marked(self.plan.cover)
+
+    def _marked(self, indices: Labels) -> Mask:
         chosen = np.zeros(len(self.base), dtype=np.bool_)
-        chosen[self.plan.indices] = True
+        chosen[indices] = True
         return _locked(chosen)
 
     def __len__(self) -> int:
         return len(self.base)
 
     def batch(self, indices: NDArray[np.integer]) -> Images:
-        """Return samples as uint8 [B, C, H, W], the poisoned ones with the trigger.
+        """Return samples as uint8 [B, C, H, W], poison and cover with the trigger.
 
         Raises:
             DataError: If the indices are not whole numbers in 0 to N - 1.
         """
         chosen = checked_indices(self.name, indices, len(self))
         images = self.base.batch(chosen)
-        marked = self.poisoned[chosen]
-        if marked.any():
-            images[marked] = self.trigger.apply(images[marked])
+        for marked, mark in (
+            (self.poisoned[chosen], self.trigger.apply_in_training),
+            (self.covered[chosen], self.trigger.apply_to_cover),
+        ):
+            if marked.any():
+                images[marked] = mark(images[marked], chosen[marked])
         return images
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import PrivateAttr
 
 from spikedoor.component import Component
 from spikedoor.errors import ConfigError
@@ -15,20 +16,31 @@ from spikedoor.registry import Family
 if TYPE_CHECKING:
     from spikedoor.data.base import SampleSet
 
-__all__ = ["TRIGGERS", "Images", "Mask", "Shape", "Trigger", "check_images"]
+__all__ = [
+    "TRIGGERS",
+    "Images",
+    "Indices",
+    "Mask",
+    "RandomTrigger",
+    "Shape",
+    "Trigger",
+    "check_images",
+]
 
 TRIGGERS = Family("trigger", home="spikedoor.attack.triggers")
 
 Images = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+Indices = NDArray[np.integer]
 Shape = tuple[int, int, int]
 
 
 class Trigger(Component):
     """Mark whole batches of images.
 
-    A trigger is a fixed function: equal input gives equal output, in training and in test. One
-    that has random or learned parts gets them from `prepare` and refuses to `apply` before.
+    A trigger is a fixed function: equal input gives equal output. `apply` is what a test meets;
+    training meets the same, unless a trigger says otherwise in `apply_in_training`. One that has
+    random or learned parts gets them from `prepare` and refuses to `apply` before.
     """
 
     family: ClassVar[Family] = TRIGGERS
@@ -47,6 +59,21 @@ class Trigger(Component):
             ConfigError: If the images have another type or rank, or the trigger does not fit.
         """
 
+    def apply_in_training(self, images: Images, indices: Indices) -> Images:
+        """Return copies marked as poison in the training set; by default as in a test.
+
+        Args:
+            images: uint8 [B, C, H, W].
+            indices: [B], where each stands in the training set. All that differs between samples
+                must follow from these, so that a sample looks the same in any batch.
+        """
+        del indices
+        return self.apply(images)
+
+    def apply_to_cover(self, images: Images, indices: Indices) -> Images:
+        """Return copies marked as cover samples, which keep their label; by default as poison."""
+        return self.apply_in_training(images, indices)
+
     @abstractmethod
     def mask(self, shape: Shape) -> Mask:
         """Return which pixels `apply` may change, as bool [C, H, W], for images [C, H, W].
@@ -63,6 +90,44 @@ class Trigger(Component):
         """
         del train, seed
         return self
+
+
+class RandomTrigger(Trigger):
+    """A trigger with parts drawn from a seed.
+
+    `prepare` keeps nothing but the seed, and every part follows from it. The seed is no field:
+    a prepared trigger has the configuration of the plain one, and compares by it.
+    """
+
+    _seed: int | None = PrivateAttr(default=None)
+
+    @property
+    def seed(self) -> int:
+        """Seed of the drawn parts.
+
+        Raises:
+            ConfigError: If the trigger is not prepared.
+        """
+        if self._seed is None:
+            raise ConfigError(
+                f"trigger '{self.name}' is not prepared: its random parts are drawn by "
+                "prepare(train, seed), of the trigger or of the attack"
+            )
+        return self._seed
+
+    def prepare(self, train: SampleSet, seed: int) -> Self:
+        """Return a trigger that draws from this seed; a prepared one, itself."""
+        if self._seed is not None:
+            return self
+        prepared = self.model_copy()
+        prepared._seed = seed
+        return prepared
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(getattr(self, key) for key in type(self).model_fields)))
 
 
 def check_images(images: Images, name: str) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, final
+from typing import Annotated, Literal, Self, final
 
 import numpy as np
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
 from spikedoor.attack.triggers.base import TRIGGERS, Images, Mask, Shape, Trigger, check_images
 from spikedoor.attack.triggers.patterns import (
     COLOUR_SQUARE,
+    LIST,
+    ONE_OF,
+    SINGLE,
+    Rows,
     checkerboard,
+    from_rows,
     resize_by_area,
     to_channels,
 )
@@ -19,18 +24,8 @@ from spikedoor.errors import ConfigError
 __all__ = ["Patch"]
 
 
-def _kind(value: Any) -> str:
-    return "list" if isinstance(value, (list, tuple)) else "single"
-
-
-# The tags make a wrong value one message about what was meant, not one per alternative.
-_Single, _List, _OneOf = Tag("single"), Tag("list"), Discriminator(_kind)
 _Pixels = Annotated[int, Field(ge=0)]
 _Fraction = Annotated[float, Field(ge=0, le=1)]
-_Level = Annotated[int, Field(ge=0, le=255)]
-_Colour = Annotated[
-    Annotated[_Level, _Single] | Annotated[tuple[_Level, _Level, _Level], _List], _OneOf
-]
 _Drawing = Literal["solid", "checkerboard", "colour"]
 
 
@@ -66,13 +61,11 @@ class Patch(Trigger):
     and the top edge, as the code of arXiv 2409.15670 does (its bottom-right is flush)."""
     inset: tuple[_Pixels, _Pixels] = (0, 0)
     """Pixels (x, y) by which the square moves further inwards."""
-    pattern: Annotated[
-        Annotated[_Drawing, _Single] | Annotated[tuple[tuple[_Colour, ...], ...], _List], _OneOf
-    ] = "solid"
+    pattern: Annotated[Annotated[_Drawing, SINGLE] | Annotated[Rows, LIST], ONE_OF] = "solid"
     """``solid``; ``checkerboard`` of the value and black, upper left bright; ``colour``, the
     multi-colour square of the released code; or rows of grey levels or RGB triples, 0 to 255."""
     value: Annotated[
-        Annotated[_Fraction, _Single] | Annotated[tuple[_Fraction, ...], _List], _OneOf
+        Annotated[_Fraction, SINGLE] | Annotated[tuple[_Fraction, ...], LIST], ONE_OF
     ] = 1.0
     """Brightness of ``solid`` and ``checkerboard``, 0 to 1, or one for each channel."""
 
@@ -119,10 +112,11 @@ class Patch(Trigger):
     def _picture(self, channels: int) -> Images:
         """Return the square's content, uint8 [C, size, size]."""
         if self.pattern == "colour":
-            return to_channels(resize_by_area(COLOUR_SQUARE, self.size), channels, self.name)
+            return to_channels(
+                resize_by_area(COLOUR_SQUARE, self.size, self.size), channels, self.name
+            )
         if isinstance(self.pattern, tuple):
-            rgb = [[(p, p, p) if isinstance(p, int) else p for p in row] for row in self.pattern]
-            return to_channels(np.array(rgb, dtype=np.float64), channels, self.name)
+            return to_channels(from_rows(self.pattern), channels, self.name)
         values = self.value if isinstance(self.value, tuple) else (self.value,) * channels
         if len(values) != channels:
             raise ConfigError(
@@ -130,6 +124,8 @@ class Patch(Trigger):
             )
         levels = np.rint(255 * np.array(values)).astype(np.uint8)
         bright = (
-            np.ones((self.size, self.size)) if self.pattern == "solid" else checkerboard(self.size)
+            np.ones((self.size, self.size))
+            if self.pattern == "solid"
+            else checkerboard(self.size, self.size)
         )
         return levels[:, None, None] * bright.astype(np.uint8)

@@ -1,13 +1,42 @@
-"""What a square patch can show: small RGB pictures, and how they are scaled and turned to grey."""
+"""Pictures that a trigger shows: how they are written, scaled and turned to grey."""
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Discriminator, Field, Tag
 
 from spikedoor.errors import ConfigError
 
-__all__ = ["COLOUR_SQUARE", "checkerboard", "resize_by_area", "to_channels"]
+__all__ = [
+    "COLOUR_SQUARE",
+    "LIST",
+    "ONE_OF",
+    "SINGLE",
+    "Picture",
+    "Rows",
+    "checkerboard",
+    "from_rows",
+    "resize_by_area",
+    "to_channels",
+]
+
+
+def _kind(value: Any) -> str:
+    return "list" if isinstance(value, (list, tuple)) else "single"
+
+
+# The tags make a wrong value one message about what was meant, not one per alternative.
+SINGLE, LIST, ONE_OF = Tag("single"), Tag("list"), Discriminator(_kind)
+
+_Level = Annotated[int, Field(ge=0, le=255)]
+_Colour = Annotated[
+    Annotated[_Level, SINGLE] | Annotated[tuple[_Level, _Level, _Level], LIST], ONE_OF
+]
+Rows = tuple[tuple[_Colour, ...], ...]
+"""A picture as rows of grey levels or RGB triples, 0 to 255."""
 
 Picture = NDArray[np.float64]
 
@@ -29,24 +58,35 @@ COLOUR_SQUARE.setflags(write=False)
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
-def checkerboard(size: int) -> NDArray[np.bool_]:
-    """Return the bright fields [size, size]; the upper left one is bright."""
-    row, column = np.indices((size, size))
+def checkerboard(height: int, width: int) -> NDArray[np.bool_]:
+    """Return the bright fields [height, width], a pixel each; the upper left one is bright."""
+    row, column = np.indices((height, width))
     return (row + column) % 2 == 0
 
 
-def resize_by_area(picture: Picture, size: int) -> Picture:
-    """Scale a square picture [n, n, 3] to [size, size, 3].
+def from_rows(rows: Rows) -> Picture:
+    """Return the RGB picture [h, w, 3] that is written as rows of equal length."""
+    rgb = [[(p, p, p) if isinstance(p, int) else p for p in row] for row in rows]
+    return np.array(rgb, dtype=np.float64)
+
+
+def resize_by_area(picture: Picture, height: int, width: int) -> Picture:
+    """Scale a picture [h, w, 3] to [height, width, 3].
 
     Each new pixel is the mean of the old picture over the area that the new pixel covers. At a
-    multiple of n this repeats pixels.
+    multiple of the old size this repeats pixels.
     """
-    old = len(picture)
-    edges = np.arange(size + 1) * (old / size)
+    old_height, old_width = picture.shape[:2]
+    rows, columns = _area_weights(old_height, height), _area_weights(old_width, width)
+    return np.einsum("ia,jb,abc->ijc", rows, columns, picture)
+
+
+def _area_weights(old: int, new: int) -> NDArray[np.float64]:
+    """Return how much of each new pixel each old one fills, [new, old]."""
+    edges = np.arange(new + 1) * (old / new)
     starts = np.maximum(edges[:-1, None], np.arange(old))
     ends = np.minimum(edges[1:, None], np.arange(1, old + 1))
-    weights = np.clip(ends - starts, 0, None) * (size / old)
-    return np.einsum("ia,jb,abc->ijc", weights, weights, picture)
+    return np.clip(ends - starts, 0, None) * (new / old)
 
 
 def to_channels(picture: Picture, channels: int, name: str) -> NDArray[np.uint8]:
