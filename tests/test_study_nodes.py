@@ -92,6 +92,7 @@ def test_every_field_of_a_rule_decides_something(name):
         ("attack", Attack(target=4)),
         ("attack", Attack(trigger=Patch(corner="top-left"))),
         ("attack", Attack(candidates="non-target")),
+        ("attack", Attack(cover=0.1)),
     ],
 )
 def test_every_field_of_an_experiment_decides_something(field, value):
@@ -152,6 +153,22 @@ def test_the_clean_twin_is_one_for_all_attacks():
     victims = {one.stages["victim"]["converted"].key for one in made}
     triggered = {one.answers[Question("twin", "converted", True)].key for one in made}
     assert (len(twins), len(victims), len(triggered)) == (1, 8, 2)
+
+
+def test_cover_samples_alone_are_no_clean_training():
+    made, clean = planned(attack=Attack(rate=0.0, cover=0.1)), planned(attack=Attack(rate=0.0))
+    assert made.stages["victim"]["ann"].key != clean.stages["victim"]["ann"].key
+    assert made.stages["twin"]["ann"].key == clean.stages["victim"]["ann"].key
+
+
+def test_a_trigger_with_drawn_parts_depends_on_the_seed():
+    def triggered(attack: Attack, seed: int) -> dict:
+        made = planned(attack=attack, seed=seed)
+        return made.answers[Question("victim", "ann", True)].config["trigger"]
+
+    drawn, fixed = Attack(trigger="wanet"), Attack()
+    assert triggered(drawn, 1) != triggered(drawn, 2)
+    assert triggered(fixed, 1) == triggered(fixed, 2)
 
 
 def test_the_twin_is_the_victim_of_no_poison():

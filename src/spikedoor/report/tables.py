@@ -104,9 +104,12 @@ def _poison(record: Record) -> str:
         for name, rate in poison["class_rate"].items()
     )
     share = f"{100 * poison['set_rate']:.2f} % of the set" + (f", {classes}" if classes else "")
+    cover = ""
+    if poison.get("cover_count"):
+        cover = f"; cover: {poison['cover_count']:,} ({100 * poison['cover_set_rate']:.2f} %)"
     return (
         f"{data['name']}, {data['train']:,} training and {data['test']:,} test samples; "
-        f"poisoned: {poison['count']:,} ({share}); seed {record.experiment['seed']}."
+        f"poisoned: {poison['count']:,} ({share}){cover}; seed {record.experiment['seed']}."
     )
 
 

@@ -73,7 +73,8 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
         {"attack": experiment.attack.to_dict(), "seed": experiment.seed},
         {"data": source},
     )
-    poisoned = poison_count(experiment.attack.rate, len(data.train)) > 0
+    attack, count = experiment.attack, len(data.train)
+    poisoned = poison_count(attack.rate, count) + poison_count(attack.cover, count) > 0
     phases = experiment.rule.phases()
     stages: dict[Owner, dict[str, Node]] = {
         "victim": _stages(experiment, phases, source, poison if poisoned else None)

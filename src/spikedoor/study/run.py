@@ -131,6 +131,8 @@ def _about_poison(data: PoisonedSet) -> dict[str, Any]:
     return {
         "count": data.plan.count,
         "set_rate": data.plan.set_rate,
+        "cover_count": data.plan.cover_count,
+        "cover_set_rate": data.plan.cover_set_rate,
         "class_rate": {data.classes[label]: rate for label, rate in classes.items()},
     }
 
