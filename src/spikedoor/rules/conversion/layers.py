@@ -99,10 +99,12 @@ def observe(
     layers = [place.of(network) for place in watched]
     for layer, values in zip(layers, found, strict=True):
         layer.observer = lambda x, values=values: values.append(see(x))
-    for images in batches:
-        run(network, images, steps, watched[-1])
-    for layer in layers:
-        layer.observer = None
+    try:
+        for images in batches:
+            run(network, images, steps, watched[-1])
+    finally:
+        for layer in layers:
+            layer.observer = None
     return found
 
 
