@@ -30,9 +30,9 @@ from spikedoor.snn.signal import Signal
 SMALL: Plan = (32, "pool", 64, "pool", ("hidden", 128))
 VGG11: Plan = (64, "pool", 128, "pool", 256, 256, "pool", 512, 512, "pool", 512, 512, "pool")
 TASKS = {
-    "small": (SmallConv(), SMALL, (1, 28, 28), 4, 128, True),
-    "event": (SmallConv(), SMALL, (2, 34, 34), 10, 64, False),
-    "vgg11": (VGG(depth=11), VGG11, (3, 32, 32), 4, 32, True),
+    "small": (SmallConv(pool="max"), SMALL, (1, 28, 28), 4, 128, True),
+    "event": (SmallConv(pool="max"), SMALL, (2, 34, 34), 10, 64, False),
+    "vgg11": (VGG(depth=11, pool="max"), VGG11, (3, 32, 32), 4, 32, True),
 }
 BASELINES = ("SpikingJelly 2.0, fp32", "snnTorch 1.0, fp32")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from spikedoor.attack import Attack, Patch, PoisonedSet
 from spikedoor.data import ImageSet
 from spikedoor.rules import Training
 from spikedoor.rules.optimisers import Adam, Constant
-from spikedoor.snn.activations import Rectifier
+from spikedoor.snn.activations import Activation, Rectifier
 from spikedoor.snn.blocks import Flatten, Head, Synapse, Unit
 from spikedoor.snn.networks import Architecture, Network, SmallConv
 from spikedoor.snn.norm import BatchNorm
@@ -122,6 +122,10 @@ def pixels(values: Any) -> Tensor:
     return rows.view(len(rows), 1, 1, -1)
 
 
-def build(architecture: Architecture, shape: tuple[int, int, int] = (1, 8, 8)) -> Network:
+def build(
+    architecture: Architecture,
+    shape: tuple[int, int, int] = (1, 8, 8),
+    activation: Callable[[], Activation] = Rectifier,
+) -> Network:
     """Make a trained-looking ANN."""
-    return shuffle_norms(architecture.build(shape, len(CLASSES), Rectifier, seed=0)).eval()
+    return shuffle_norms(architecture.build(shape, len(CLASSES), activation, seed=0)).eval()

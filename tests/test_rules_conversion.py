@@ -47,7 +47,7 @@ def threshold_of(converter: Converter, *batches: object) -> float:
     """Convert a network whose activations are exactly the rectified numbers given."""
     size = len(batches[0][0])  # type: ignore[index]
     ann = identity_network(size, Rectifier())
-    (neuron,) = spiking(converter.convert(ann, [pixels(batch) for batch in batches])).values()
+    (neuron,) = spiking(converter.convert(ann, [pixels(batch) for batch in batches], 8)).values()
     assert neuron.threshold == neuron.amplitude
     return float(neuron.threshold)
 
@@ -151,7 +151,7 @@ class TestThresholds:
                 watch(name, module)
         output(watched, x)
         assert len(set(largest.values())) == len(largest) > 2
-        converted = spiking(Max().convert(ann, [x]))
+        converted = spiking(Max().convert(ann, [x], 8))
         found = {name: float(neuron.threshold) for name, neuron in converted.items()}
         assert found == largest
 
@@ -176,7 +176,7 @@ class TestRates:
         values = torch.linspace(-1, 2, 61)
         ann = identity_network(61, Rectifier())
         converter, limit = ScaledMax(factor=0.75), 1.5
-        network = converter.convert(ann, [values.view(1, 1, 1, -1)])
+        network = converter.convert(ann, [values.view(1, 1, 1, -1)], 8)
         for steps in (1, 2, 7, 40, 200):
             rates = output(network, values.view(1, 1, 1, -1), steps)[0]
             error = (values.clamp(0, limit) - rates).abs()
@@ -193,7 +193,7 @@ class TestRates:
     )
     def test_of_a_deep_network_tend_to_its_output(self, architecture):
         ann, x = build(architecture), images(8)
-        network = Max().convert(ann, [x])
+        network = Max().convert(ann, [x], 8)
         expected = output(ann, x)
         errors = [float((output(network, x, t) - expected).abs().max()) for t in (25, 100, 400)]
         assert errors[2] < 0.05 * float(expected.abs().max())
@@ -201,7 +201,7 @@ class TestRates:
 
     def test_tend_to_the_output_of_an_ann_clipped_at_the_thresholds(self):
         ann, x = build(SmallConv(width=4, pool="avg")), images(8)
-        network = ScaledMax(factor=0.4).convert(ann, [x])
+        network = ScaledMax(factor=0.4).convert(ann, [x], 8)
         thresholds = [float(neuron.threshold) for neuron in spiking(network).values()]
         folded = fold(ann)
         y = x
@@ -221,7 +221,9 @@ class TestRates:
         ann = identity_network(100, Rectifier())
         errors = {
             converter.name: float(
-                (output(converter.convert(ann, [values]), values, 8) - output(ann, values))[0, :99]
+                (output(converter.convert(ann, [values], 8), values, 8) - output(ann, values))[
+                    0, :99
+                ]
                 .abs()
                 .mean()
             )
@@ -234,16 +236,16 @@ class TestRefusals:
     def test_a_network_without_rectifiers(self):
         snn = SmallConv(width=4).build((1, 8, 8), 3, IF().build, seed=0)
         with pytest.raises(ConfigError, match="ANN with ReLU activations"):
-            Max().convert(snn, [images()])
+            Max().convert(snn, [images()], 8)
 
     def test_no_calibration_images(self):
         with pytest.raises(ConfigError, match="calibration images"):
-            Max().convert(build(SmallConv(width=4)), [])
+            Max().convert(build(SmallConv(width=4)), [], 8)
 
 
 def test_calibration_images_may_come_in_batches_of_any_size():
     ann, x = build(SmallConv(width=4)), images(12)
-    whole, parts = Max().convert(ann, [x]), Max().convert(ann, iter(x.split(5)))
+    whole, parts = Max().convert(ann, [x], 8), Max().convert(ann, iter(x.split(5)), 8)
     for a, b in zip(spiking(whole).values(), spiking(parts).values(), strict=True):
         assert float(a.threshold) == pytest.approx(float(b.threshold), rel=1e-6)
 
@@ -256,7 +258,7 @@ def test_percentiles_agree_with_numpy_on_every_layer():
         if isinstance(module, Rectifier):
             module.observer = lambda values: seen.append(values.numpy())
     output(folded, x)
-    converted = spiking(Percentile(p=97).convert(ann, [x]))
+    converted = spiking(Percentile(p=97).convert(ann, [x], 8))
     expected = [np.quantile(values.astype(np.float64), 0.97) for values in seen]
     assert [float(m.threshold) for m in converted.values()] == pytest.approx(expected, rel=1e-5)
 
@@ -266,7 +268,7 @@ def test_initial_membrane_is_a_share_of_the_threshold(initial):
     """A rate is rounded down from 0, and to the nearest from one half."""
     ann = identity_network(4, Rectifier())
     levels = pixels([[0.0, 0.3, 0.45, 1.0]])
-    snn = Max(initial=initial).convert(ann, [levels])
+    snn = Max(initial=initial).convert(ann, [levels], 8)
     mean = snn(Signal(levels, 5, 1)).mean(0)[0]
     expected = [0.0, 0.2, 0.4, 1.0] if initial == 0 else [0.0, 0.4, 0.4, 1.0]
     torch.testing.assert_close(mean, torch.tensor(expected))

@@ -67,7 +67,8 @@ def convert_both(
     torch.testing.assert_close(twin(x), ann(Signal(x, 1, len(x)))[0], rtol=1e-4, atol=1e-5)
     recipe = ann2snn.RateCodingRecipe(BATCHES, mode=mode, momentum=0.1)
     theirs = ann2snn.Converter(recipe=recipe).convert(twin)
-    return converter.convert(ann, BATCHES), theirs, ["3", "7", "spiking_2.scaler1"]
+    converter = converter.model_copy(update={"max_pool": "spikes"})
+    return converter.convert(ann, BATCHES, STEPS), theirs, ["3", "7", "spiking_2.scaler1"]
 
 
 @pytest.fixture(autouse=True)

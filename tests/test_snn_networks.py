@@ -17,8 +17,8 @@ from spikedoor.snn.signal import Signal
 
 PLANS = {
     "small-conv": SmallConv(width=8),
-    "small-conv-avg": SmallConv(width=8, pool="avg"),
-    "vgg9": VGG(depth=9, width=0.125),
+    "small-conv-max": SmallConv(width=8, pool="max"),
+    "vgg9": VGG(depth=9, width=0.125, pool="max"),
     "vgg11": VGG(depth=11, width=0.125),
     "resnet18": ResNet(depth=18, width=0.125),
     "resnet20": ResNet(depth=20, width=0.5),

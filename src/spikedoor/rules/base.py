@@ -61,6 +61,13 @@ class Rule(Component):
     def phases(self) -> tuple[Phase, ...]:
         """Return the phases in order; each gives one stage of the victim."""
 
+    def check(self, network: Architecture, data: SampleSet) -> None:
+        """Refuse a network that the rule cannot train, before any training.
+
+        Raises:
+            ConfigError: Naming what is in the way.
+        """
+
     def fit(
         self,
         network: Architecture,
@@ -77,9 +84,13 @@ class Rule(Component):
                 inside a `PoisonedSet`.
             seed: The run's seed.
             device: Where to train.
-            ann: A trained ANN to start from, of a rule with the same ``ann`` settings; rules that
-                need none ignore it. It is not changed.
+            ann: A trained ANN to start from, of a rule with the same ``ann`` and ``activation``;
+                rules that need none ignore it. It is not changed.
+
+        Raises:
+            ConfigError: If `check` refuses the network.
         """
+        self.check(network, data)
         stages: list[Stage] = []
         for phase in self.phases():
             if phase.stage == "ann" and ann is not None:

@@ -53,7 +53,7 @@ class Hybrid(RuleFromANN):
         self, network: Architecture, data: SampleSet, seed: int, device: str, before: Stage | None
     ) -> Stage:
         assert before is not None
-        neuron = IF(reset="soft", surrogate=self.surrogate)
+        neuron = IF(reset=self.converter.neuron.reset, surrogate=self.surrogate)
         blueprint = replace(before.blueprint, neuron=neuron)
         made = blueprint.build(seed).to(before.device)
         made.load_state_dict(before.network.state_dict())

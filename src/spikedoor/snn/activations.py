@@ -20,7 +20,12 @@ __all__ = ["Activation", "Rectifier", "Spiking"]
 
 
 class Activation(nn.Module):
-    """Interface of the slot: norm, nonlinearity and pooling of a current, in one call."""
+    """Interface of the slot: norm, nonlinearity and pooling of a current, in one call.
+
+    ``observer``, if set, is shown the layer's output before pooling, all frames of a call at once.
+    """
+
+    observer: Callable[[Tensor], object] | None = None
 
     def forward(
         self, current: Signal, norm: BatchNorm | None = None, pool: Pool | None = None
@@ -28,22 +33,23 @@ class Activation(nn.Module):
         raise TypeError("use Rectifier or Spiking")
 
 
-@final
 class Rectifier(Activation):
-    """ReLU, the activation of the ANN.
+    """ReLU, the activation of the ANN; the members of `rectifiers` have others."""
 
-    ``observer``, if set, is shown the activations of each batch before pooling.
-    """
+    def rectify(self, x: Tensor) -> Tensor:
+        """Return the activations of a current, like it in shape and type."""
+        return F.relu(x)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.observer: Callable[[Tensor], object] | None = None
+    @property
+    def limit(self) -> float | None:
+        """Largest activation there can be, None if there is none."""
+        return None
 
     def forward(
         self, current: Signal, norm: BatchNorm | None = None, pool: Pool | None = None
     ) -> Signal:
         def act(x: Tensor) -> Tensor:
-            x = F.relu(norm(x) if norm is not None else x)
+            x = self.rectify(norm(x) if norm is not None else x)
             if self.observer is not None:
                 self.observer(x)
             return pool_frames(x, pool)
@@ -105,12 +111,26 @@ class Spiking(Activation):
     def forward(
         self, current: Signal, norm: BatchNorm | None = None, pool: Pool | None = None
     ) -> Signal:
+        if self.observer is None:
+            return self._fire(current, norm, pool)
+        spikes = self._fire(current, norm, None)
+        self.observer(spikes.data)
+        return spikes.map(lambda x: pool_frames(x, pool))
+
+    def _fire(self, current: Signal, norm: BatchNorm | None, pool: Pool | None) -> Signal:
         x, steps, batch, d = current.data, current.steps, current.batch, self.dynamics()
         if current.memory is None:
             return current._replace(data=fire(x, steps, batch, d, norm, pool))
         before = current.memory.get(self)
         out, current.memory[self] = carry(x, steps, batch, d, before, norm, pool)
         return current._replace(data=out)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Take the initial membrane in the shape it comes in: a number, or one for each neuron."""
+        found = state_dict.get(f"{prefix}initial")
+        if found is not None:
+            self.initial = torch.empty_like(found, device=self.initial.device)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def extra_repr(self) -> str:
         return f"threshold={float(self.threshold):.4g}, soft={self._base.soft}"

@@ -127,8 +127,8 @@ class SmallConv(Architecture):
 
     width: int = Field(32, ge=4, le=1024)
     """Channels of the first unit."""
-    pool: Literal["max", "avg"] = "max"
-    """Kind of pooling."""
+    pool: Pool = "avg"
+    """Kind of pooling; converters refuse ``max``, as the largest spike is not the largest rate."""
 
     def _plan(self, shape: Shape, classes: int, activation: Make) -> Network:
         stages = 2
@@ -167,8 +167,8 @@ class VGG(Architecture):
     """Number of layers, as in the name."""
     width: float = Field(1.0, gt=0, le=4)
     """Factor on all channels, rounded to a multiple of 8."""
-    pool: Literal["max", "avg"] = "max"
-    """Kind of pooling."""
+    pool: Pool = "avg"
+    """Kind of pooling; converters refuse ``max``, as the largest spike is not the largest rate."""
 
     def _plan(self, shape: Shape, classes: int, activation: Make) -> Network:
         plan = [w if isinstance(w, str) else _scaled(w, self.width) for w in _VGG[self.depth]]
@@ -201,13 +201,15 @@ class ResNet(Architecture):
     """Number of layers, as in the name."""
     width: float = Field(1.0, gt=0, le=4)
     """Factor on all channels, rounded to a multiple of 8."""
+    pool: Pool = "avg"
+    """Kind of pooling in the stem of frames above 64 px."""
 
     def _plan(self, shape: Shape, classes: int, activation: Make) -> Network:
         stages, repeats = _RESNET[self.depth]
         widths = [_scaled(w, self.width) for w in stages]
         large = max(shape[1:]) > 64
         stem = Synapse.conv(shape[0], widths[0], stride=2 if large else 1)
-        blocks: list[nn.Module] = [Unit(stem, activation(), "max" if large else None)]
+        blocks: list[nn.Module] = [Unit(stem, activation(), self.pool if large else None)]
         channels = widths[0]
         for i, width in enumerate(widths):
             for j in range(repeats):

@@ -8,7 +8,6 @@ from typing import Any, get_args
 import torch
 
 from spikedoor.errors import DataError
-from spikedoor.snn.activations import Spiking
 from spikedoor.snn.encoding import Encoding
 from spikedoor.snn.networks import Network
 from spikedoor.snn.readout import Readout
@@ -88,9 +87,6 @@ def _network(file: str, content: bytes, blueprint: Blueprint) -> Network:
     if blueprint.folded:
         for synapse in network.synapses():
             synapse.fold()
-    for name, module in network.named_modules():
-        if isinstance(module, Spiking) and f"{name}.initial" in state:
-            module.initial = torch.empty_like(state[f"{name}.initial"])
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

@@ -1,10 +1,12 @@
-"""From an ANN to a spiking network: fold the norms, measure activations, set thresholds."""
+"""From an ANN to a spiking network: what every converter does, and those that scale activations."""
 
 from __future__ import annotations
 
 import copy
 from abc import abstractmethod
 from collections.abc import Iterable
+from itertools import chain
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -13,17 +15,14 @@ from torch import Tensor
 from spikedoor.component import Component
 from spikedoor.errors import ConfigError
 from spikedoor.registry import Family
-from spikedoor.snn.activations import Rectifier, Spiking
+from spikedoor.rules.conversion.checks import check_modules, max_pooled
+from spikedoor.rules.conversion.layers import observe, places, put
 from spikedoor.snn.networks import Network
 from spikedoor.snn.neurons import IF
-from spikedoor.snn.signal import Signal
 
-__all__ = ["CONVERTED_NEURON", "CONVERTERS", "ActivationScale", "Converter", "fold", "spiking"]
+__all__ = ["CONVERTERS", "ActivationScale", "Converter", "fold"]
 
 CONVERTERS = Family("converter", home="spikedoor.rules.conversion")
-
-CONVERTED_NEURON = IF(reset="soft")
-"""Neuron of every converted network: its rate under constant input tends to a clipped ReLU."""
 
 
 class Converter(Component):
@@ -33,21 +32,64 @@ class Converter(Component):
     constant current z in [0, lambda] the mean output over T steps is z up to lambda / T. This is
     the form x / lambda -> IF(1) -> * lambda of weight normalisation (Diehl et al. 2015, Rueckauer
     et al. 2017) without rescaling any weight.
+
+    A network consists of units, residual blocks and a head, with one activation of its own in each
+    place. Any other module, and one module in several places, are refused by name.
     """
 
     family = CONVERTERS
 
-    @abstractmethod
-    def convert(self, ann: Network, batches: Iterable[Tensor]) -> Network:
+    uses_steps: ClassVar[bool] = False
+    """Whether the network depends on the time steps it is to run for."""
+    trained_with: ClassVar[str | None] = None
+    """Activation that the ANN must be trained with; None if any will do."""
+
+    max_pool: Literal["refuse", "spikes"] = "refuse"
+    """The largest of several spikes is not the largest rate, so a network with max pooling tends to
+    another function than its ANN: refuse it, or pool the spikes all the same."""
+
+    @property
+    def neuron(self) -> IF:
+        """Neuron of the converted network, but for its thresholds."""
+        return IF(reset="soft")
+
+    def check(self, ann: Network) -> None:
+        """Refuse what cannot be converted; weights do not matter, so it can be asked first.
+
+        Raises:
+            ConfigError: If the network has no rectifiers, has modules that a converter does not
+                know or that stand in several places, or has max pooling and that is refused.
+        """
+        check_modules(ann)
+        if self.max_pool == "refuse" and (pooled := max_pooled(ann)):
+            raise ConfigError(
+                f"max pooling in {', '.join(pooled)}: the largest of several spikes is not the "
+                'largest rate; expected a network with pool = "avg", or, to pool the spikes all '
+                f"the same, the converter '{self.name}' with max_pool = \"spikes\""
+            )
+
+    @torch.no_grad()
+    def convert(self, ann: Network, batches: Iterable[Tensor], steps: int) -> Network:
         """Return the spiking network; the ANN is left as it is.
 
         Args:
             ann: Trained network with `Rectifier` activations.
             batches: Calibration images, each (batch, C, H, W), float in [0, 1].
+            steps: Time steps T that it is to run for; only converters with ``uses_steps`` care.
 
         Raises:
-            ConfigError: If the network has no rectifiers, or there are no calibration images.
+            ConfigError: If `check` refuses the network, or there are no calibration images.
         """
+        self.check(ann)
+        rest = iter(batches)
+        first = next(rest, None)
+        if first is None:
+            raise ConfigError("conversion needs calibration images, got none")
+        return self._convert(fold(ann), chain([first], rest), steps)
+
+    @abstractmethod
+    def _convert(self, folded: Network, batches: Iterable[Tensor], steps: int) -> Network:
+        """Put neurons in the places of a network that is ours, and return it."""
 
 
 class ActivationScale(Converter):
@@ -77,22 +119,12 @@ class ActivationScale(Converter):
     def combine(self, values: list[float]) -> float:
         """Return the threshold from the batches' statistics, in their order."""
 
-    @torch.no_grad()
-    def convert(self, ann: Network, batches: Iterable[Tensor]) -> Network:
-        folded = fold(ann)
-        layers = [m for m in folded.modules() if isinstance(m, Rectifier)]
-        if not layers:
-            raise ConfigError("conversion needs an ANN with ReLU activations, this one has none")
-        seen: list[list[float]] = [[] for _ in layers]
-        for layer, values in zip(layers, seen, strict=True):
-            layer.observer = lambda x, values=values: values.append(self.statistic(x))
-        for images in batches:
-            folded(Signal(images, 1, len(images)))
-        for layer in layers:
-            layer.observer = None
-        if not seen[0]:
-            raise ConfigError("conversion needs calibration images, got none")
-        return spiking(folded, [self.combine(values) for values in seen], self.initial)
+    def _convert(self, folded: Network, batches: Iterable[Tensor], steps: int) -> Network:
+        where = places(folded)
+        seen = observe(folded, where, batches, self.statistic)
+        for place, values in zip(where, seen, strict=True):
+            put(folded, place, self.neuron, self.combine(values), self.initial)
+        return folded
 
 
 def fold(ann: Network) -> Network:
@@ -101,24 +133,3 @@ def fold(ann: Network) -> Network:
     for synapse in network.synapses():
         synapse.fold()
     return network
-
-
-def spiking(folded: Network, thresholds: list[float], initial: float = 0.0) -> Network:
-    """Put spiking neurons with the given thresholds in place of the rectifiers, in order.
-
-    Each starts with ``initial`` times its threshold. A layer that never was active keeps a
-    threshold of 1.
-    """
-    places = [name for name, module in folded.named_modules() if isinstance(module, Rectifier)]
-    for place, threshold in zip(places, thresholds, strict=True):
-        layer = CONVERTED_NEURON.build()
-        set_threshold(layer, threshold if threshold > 0 else 1.0)
-        layer.initial.copy_(initial * layer.threshold)
-        folded.set_submodule(place, layer)
-    return folded.to(next(folded.parameters()).device).eval()
-
-
-def set_threshold(neuron: Spiking, value: float) -> None:
-    """Set threshold and spike height of a layer."""
-    neuron.threshold.fill_(value)
-    neuron.amplitude.fill_(value)

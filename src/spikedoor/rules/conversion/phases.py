@@ -5,25 +5,31 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Self
 
-from pydantic import Field
+import torch
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from spikedoor.data.base import SampleSet
 from spikedoor.progress import bar
 from spikedoor.rng import generator
 from spikedoor.rules.base import Phase, Rule, Source, clean_of, with_notes
-from spikedoor.rules.conversion.base import CONVERTED_NEURON, Converter
+from spikedoor.rules.conversion.base import Converter
 from spikedoor.rules.conversion.percentile import Percentile
+from spikedoor.rules.conversion.report import report
 from spikedoor.rules.losses import CrossEntropy
 from spikedoor.rules.training import Training, train
 from spikedoor.snn.activations import Spiking
 from spikedoor.snn.encoding import Direct, Encoding
 from spikedoor.snn.networks import Architecture
 from spikedoor.snn.readout import MeanCurrent, Readout
+from spikedoor.snn.rectifiers import Nonlinearity, ReLU
 from spikedoor.victim import Blueprint, Stage, to_floats
 
 __all__ = ["RuleFromANN", "train_ann"]
+
+_REPORTED = 256  # calibration images that the report is made on
 
 
 class RuleFromANN(Rule):
@@ -31,6 +37,8 @@ class RuleFromANN(Rule):
 
     ann: Training = Training()
     """How the ANN is trained."""
+    activation: Nonlinearity = ReLU()
+    """Activation of the ANN."""
     converter: Converter = Percentile()
     """How thresholds are found."""
     calibration: Source = "poisoned"
@@ -44,50 +52,83 @@ class RuleFromANN(Rule):
     readout: Readout = MeanCurrent()
     """From head to scores."""
 
+    @model_validator(mode="after")
+    def _trained_as_the_converter_needs_it(self) -> Self:
+        needed = self.converter.trained_with
+        if needed not in (None, self.activation.name):
+            raise ValueError(
+                f"converter '{self.converter.name}' needs an ANN trained with activation = "
+                f"'{needed}', got '{self.activation.name}'"
+            )
+        return self
+
+    def check(self, network: Architecture, data: SampleSet) -> None:
+        planned = Blueprint(network, data.shape, data.classes, activation=self.activation)
+        self.converter.check(planned.build(None))
+
     def ann_phase(self) -> Phase:
         """Return the phase that trains the ANN."""
-        return Phase("ann", self._train_ann, {"training": self.ann.to_dict()})
+        decided_by = {"training": self.ann.to_dict(), **self.settings("activation")}
+        return Phase("ann", self._train_ann, decided_by)
 
     def conversion_phase(self) -> Phase:
-        """Return the phase that converts it; the time steps come in when the network is run."""
-        decided_by = self.settings("converter", "calibration", "calibration_samples")
+        """Return the phase that converts it.
+
+        The time steps come in when the network is run, and decide on the network itself only where
+        the converter uses them.
+        """
+        names = ["converter", "calibration", "calibration_samples"]
+        decided_by = self.settings(*names, *["steps"] * self.converter.uses_steps)
         run = self.steps, self.encoding, self.readout
         return Phase("converted", self._convert, decided_by, self.calibration, *run)
 
     def _train_ann(
         self, network: Architecture, data: SampleSet, seed: int, device: str, before: Stage | None
     ) -> Stage:
-        return train_ann(network, data, self.ann, seed, device)
+        return train_ann(network, data, self.ann, seed, device, self.activation)
 
     def _convert(
         self, network: Architecture, data: SampleSet, seed: int, device: str, before: Stage | None
     ) -> Stage:
         assert before is not None
         start = time.perf_counter()
-        images = self._calibration_images(before, data, seed)
-        made = self.converter.convert(before.network, images)
-        thresholds = [float(m.threshold) for m in made.modules() if isinstance(m, Spiking)]
-        blueprint = replace(before.blueprint, neuron=CONVERTED_NEURON, folded=True)
-        stage = Stage("converted", blueprint, made, self.steps, self.encoding, self.readout)
+        shown: list[Tensor] = []
+        images = self._calibration_images(before, data, seed, shown)
+        made = self.converter.convert(before.network, images, self.steps)
         seconds = time.perf_counter() - start
-        return with_notes(stage, thresholds=thresholds, seconds=seconds)
+        blueprint = replace(before.blueprint, neuron=self.converter.neuron, folded=True)
+        stage = Stage("converted", blueprint, made, self.steps, self.encoding, self.readout)
+        thresholds = [float(m.threshold) for m in made.modules() if isinstance(m, Spiking)]
+        found = report(before.network, made, torch.cat(shown)[:_REPORTED], self.steps)
+        return with_notes(stage, thresholds=thresholds, seconds=seconds, report=found)
 
-    def _calibration_images(self, ann: Stage, data: SampleSet, seed: int) -> Iterator[Tensor]:
+    def _calibration_images(
+        self, ann: Stage, data: SampleSet, seed: int, shown: list[Tensor]
+    ) -> Iterator[Tensor]:
+        """Yield the calibration images in batches; the first ones are left in ``shown`` too."""
         source = data if self.calibration == "poisoned" else clean_of(data)
         shuffled = generator(seed, "calibration").permutation(len(source))
         chosen = shuffled[: self.calibration_samples]
         with bar("calibrate", len(chosen)) as advance:
             for first in range(0, len(chosen), 128):
                 batch = chosen[first : first + 128]
-                yield to_floats(source.batch(batch)).to(ann.device)
+                images = to_floats(source.batch(batch)).to(ann.device)
+                if first < _REPORTED:
+                    shown.append(images)
+                yield images
                 advance(len(batch))
 
 
 def train_ann(
-    network: Architecture, data: SampleSet, how: Training, seed: int, device: str = "cpu"
+    network: Architecture,
+    data: SampleSet,
+    how: Training,
+    seed: int,
+    device: str = "cpu",
+    activation: Nonlinearity = ReLU(),  # noqa: B008 (frozen)
 ) -> Stage:
-    """Train the network with ReLU activations on cross-entropy."""
-    blueprint = Blueprint(network, data.shape, data.classes)
+    """Train the network as an ANN on cross-entropy."""
+    blueprint = Blueprint(network, data.shape, data.classes, activation=activation)
     stage = Stage("ann", blueprint, blueprint.build(seed)).to(device)
     log = train(stage, data, CrossEntropy(), how, seed)
     return with_notes(stage, training=log.to_dict(), seconds=log.seconds)
