@@ -225,8 +225,10 @@ def test_card_tells_all_and_its_toml_can_be_pasted(cli, kind, name):
         table.setdefault(key, {}).setdefault("name", default)
     if kind == "surrogates":
         table["rule"]["neuron"].setdefault("name", "lif")
-    if kind == "converters":
+    if kind in ("converters", "activations"):
         table["rule"]["name"] = "conversion"
+    if getattr(cls, "trained_with", None):
+        table["rule"]["activation"] = cls.trained_with
     found = Experiment.from_dict(table).to_dict()
     expected = cls.from_dict({key: "x" for key in required}).to_dict()
     assert expected in list(nested(found))
@@ -347,7 +349,7 @@ def test_interrupted_it_leaves_nothing(tmp_path, tiny, verb, end):
     out, err = running.communicate(timeout=60)
     assert out == ""
     if end == signal.SIGINT:
-        assert (running.returncode, err) == (130, "interrupted; nothing was written\n")
+        assert (running.returncode, err) == (130, "interrupted; nothing is half-written\n")
     else:
         assert (running.returncode, err) == (128 + end, "")
     assert files(tmp_path) == ["tiny.toml"]

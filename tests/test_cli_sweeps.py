@@ -71,7 +71,7 @@ def test_a_sweep_from_dry_run_to_table(cli, tmp_path, sweep):  # noqa: F811
 
 
 def test_status_and_explain(cli, tmp_path, sweep, monkeypatch):  # noqa: F811
-    def broken(self, ann, batches):
+    def broken(self, ann, batches, steps):
         raise ValueError("no luck")
 
     with monkeypatch.context() as patch:

@@ -184,7 +184,7 @@ def test_a_failure_stops_only_what_depends_on_it(tmp_path):
 
 
 def test_why_it_is_missing_is_in_the_table_and_forgotten_when_it_works(tmp_path, monkeypatch):
-    def broken(self, ann, batches):
+    def broken(self, ann, batches, steps):
         raise ValueError("this converter\nis broken")
 
     made = campaign(tmp_path / "s")
@@ -339,7 +339,8 @@ def test_why_names_the_nearest_difference(finished):
     history = History(made.store)
     ann = next(node for node in made.nodes() if node.kind == "ann")
     assert history.why(ann, todo) == "in the store"
-    settings = {"training": {**ann.config["settings"]["training"], "epochs": 7}}
+    training = {**ann.config["settings"]["training"], "epochs": 7}
+    settings = {**ann.config["settings"], "training": training}
     other = Node("ann", {**ann.config, "settings": settings}, ann.inputs)
     assert history.why(other, {other.key: other}) == (
         "nearest in the store differs: settings.training.epochs is 7, not 1"

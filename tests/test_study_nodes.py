@@ -7,10 +7,11 @@ import pytest
 
 from spikedoor.attack import Attack, Patch
 from spikedoor.data import Digits
+from spikedoor.errors import ConfigError
 from spikedoor.rules import Conversion, Direct, Hybrid, Rule, Training
 from spikedoor.rules.conversion import Max
 from spikedoor.snn.encoding import Poisson
-from spikedoor.snn.networks import VGG
+from spikedoor.snn.networks import VGG, SmallConv
 from spikedoor.snn.readout import LastMembrane
 from spikedoor.study import Experiment
 from spikedoor.study.cell import Cell, Question, cell, with_shared_simulations
@@ -31,6 +32,7 @@ OTHER: dict[str, Any] = {
     "ann": Training(epochs=77),
     "finetune": Training(epochs=77),
     "converter": Max(),
+    "activation": "clipped-relu",
     "calibration": "clean",
     "calibration_samples": 7,
     "finetune_on": "clean",
@@ -132,6 +134,18 @@ def test_time_steps_do_not_train_or_convert_again():
     assert shared[0].key == shared[1].key == read[1].key
     assert shared[0].config["steps"] == 64
     assert both[0].phases["converted"].steps == 4
+
+
+def test_a_converter_that_uses_the_time_steps_converts_for_each():
+    rules = [Conversion(converter="calibration", steps=steps) for steps in (4, 64)]
+    made = [planned(rule).stages["victim"] for rule in rules]
+    assert made[0]["ann"].key == made[1]["ann"].key
+    assert made[0]["converted"].key != made[1]["converted"].key
+
+
+def test_what_cannot_be_converted_is_refused_before_anything_is_made():
+    with pytest.raises(ConfigError, match="max pooling in"):
+        planned(network=SmallConv(pool="max"))
 
 
 def test_simulations_of_other_networks_or_readouts_are_not_shared():

@@ -37,6 +37,7 @@ KINDS = {
     "encodings": "spikedoor.snn.encoding:ENCODINGS",
     "readouts": "spikedoor.snn.readout:READOUTS",
     "rules": "spikedoor.rules.base:RULES",
+    "activations": "spikedoor.snn.rectifiers:RECTIFIERS",
     "converters": "spikedoor.rules.conversion.base:CONVERTERS",
     "losses": "spikedoor.rules.losses:LOSSES",
     "optimisers": "spikedoor.rules.optimisers:OPTIMISERS",

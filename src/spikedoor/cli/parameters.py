@@ -24,6 +24,7 @@ _PLACES = {
     "encoding": "rule.encoding",
     "readout": "rule.readout",
     "converter": "rule.converter",
+    "activation": "rule.activation",
     "loss": "rule.loss",
     "optimiser": "rule.training.optimiser",
     "schedule": "rule.training.schedule",

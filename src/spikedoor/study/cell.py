@@ -65,8 +65,9 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
     and seed has the same one, and with a rate of 0 it is the victim.
 
     Raises:
-        ConfigError: If a GPU is asked for and there is none.
+        ConfigError: If a GPU is asked for and there is none, or the rule cannot train the network.
     """
+    experiment.rule.check(experiment.network, data.train)
     source = _data_node(experiment, data)
     poison = Node(
         "poison",

@@ -30,6 +30,7 @@ from spikedoor.victim import Blueprint, Stage, to_floats
 __all__ = ["RuleFromANN", "train_ann"]
 
 _REPORTED = 256  # calibration images that the report is made on
+_REPORTED_STEPS = 32
 
 
 class RuleFromANN(Rule):
@@ -99,7 +100,9 @@ class RuleFromANN(Rule):
         blueprint = replace(before.blueprint, neuron=self.converter.neuron, folded=True)
         stage = Stage("converted", blueprint, made, self.steps, self.encoding, self.readout)
         thresholds = [float(m.threshold) for m in made.modules() if isinstance(m, Spiking)]
-        found = report(before.network, made, torch.cat(shown)[:_REPORTED], self.steps)
+        # Networks for several T are one where the converter does not use T, and so is the report.
+        steps = self.steps if self.converter.uses_steps else _REPORTED_STEPS
+        found = report(before.network, made, torch.cat(shown)[:_REPORTED], steps)
         return with_notes(stage, thresholds=thresholds, seconds=seconds, report=found)
 
     def _calibration_images(
