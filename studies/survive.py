@@ -105,7 +105,7 @@ def kill(trial: Trial, truth: str, length: float, times: int, seed: int) -> None
     unfinished = 0
     for number in range(times):
         process = trial.start(store)
-        after = moments.uniform(0.5, max(1.0, length * 0.4))
+        after = moments.uniform(0.1, 0.9) * length
         try:
             process.wait(after)
             print(f"{number + 1:2}: done before {after:.1f} s were over; begun anew")

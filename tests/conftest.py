@@ -1,6 +1,28 @@
-"""Settings of the whole suite."""
+"""Settings of the whole suite, and the command line as a fixture."""
 
+import signal
+
+import pytest
 import torch
+
+from spikedoor.cli import main
 
 # Small tensors gain nothing from a second thread, and several test runs at once lose much.
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch, capsys):
+    """Run the command line here, in an empty folder: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return ended.value.code, printed.out, printed.err
+
+    yield call
+    signal.signal(signal.SIGTERM, handler)

@@ -39,23 +39,6 @@ trigger = { name = "patch", size = 2 }
 
 
 @pytest.fixture
-def cli(tmp_path, monkeypatch, capsys):
-    """Run the command line here, in an empty folder: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err
-
-    yield call
-    signal.signal(signal.SIGTERM, handler)
-
-
-@pytest.fixture
 def tiny(tmp_path):
     path = tmp_path / "tiny.toml"
     path.write_text(TINY)

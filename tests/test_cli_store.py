@@ -1,32 +1,13 @@
 """The verbs about the store: what they print, how they end."""
 
 import json
-import signal
 
 import pytest
 from store_cases import FILES, key, names, put
 
-from spikedoor.cli import main
 from spikedoor.records import Store
 
 SIZE = sum(map(len, FILES.values()))
-
-
-@pytest.fixture
-def cli(tmp_path, monkeypatch, capsys):
-    """Run the command line here, in an empty folder: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err
-
-    yield call
-    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture

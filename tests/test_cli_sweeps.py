@@ -9,7 +9,6 @@ import sys
 import time
 
 import pytest
-from test_cli import cli  # noqa: F401
 
 from spikedoor.records import Store
 
@@ -36,7 +35,7 @@ def sweep(tmp_path):
     return path
 
 
-def test_a_sweep_from_dry_run_to_table(cli, tmp_path, sweep):  # noqa: F811
+def test_a_sweep_from_dry_run_to_table(cli, tmp_path, sweep):
     code, out, _ = cli("sweep", sweep, "--dry-run")
     assert code == 0
     assert "4 experiments" in out
@@ -70,7 +69,7 @@ def test_a_sweep_from_dry_run_to_table(cli, tmp_path, sweep):  # noqa: F811
     assert "| attack.rate | stage | T | runs |" in target.read_text()
 
 
-def test_status_and_explain(cli, tmp_path, sweep, monkeypatch):  # noqa: F811
+def test_status_and_explain(cli, tmp_path, sweep, monkeypatch):
     def broken(self, ann, batches, steps):
         raise ValueError("no luck")
 
@@ -110,7 +109,7 @@ def test_status_and_explain(cli, tmp_path, sweep, monkeypatch):  # noqa: F811
         (["table", "FILE", "--format", "docx"], "docx"),
     ],
 )
-def test_mistakes_are_one_line(cli, sweep, arguments, message):  # noqa: F811
+def test_mistakes_are_one_line(cli, sweep, arguments, message):
     code, out, err = cli(*(sweep if a == "FILE" else a for a in arguments))
     assert (code, out) == (2, "")
     assert err.startswith("error: ")
@@ -118,7 +117,7 @@ def test_mistakes_are_one_line(cli, sweep, arguments, message):  # noqa: F811
     assert message in err
 
 
-def test_check_knows_a_sweep(cli, sweep):  # noqa: F811
+def test_check_knows_a_sweep(cli, sweep):
     code, out, _ = cli("check", sweep)
     assert code == 0
     assert "sweep of 4 experiments" in out

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from spikedoor.cli import catalogue, experiments, machine, store, sweeps
+from spikedoor.cli import catalogue, experiments, machine, store, sweeps, tables
 from spikedoor.errors import SpikedoorError
 
 __all__ = ["app", "main"]
@@ -50,7 +50,7 @@ app = typer.Typer(
 app.command("demo", epilog=experiments.DEMO_EXAMPLES)(experiments.demo)
 app.command("run", epilog=experiments.RUN_EXAMPLES)(experiments.run)
 app.command("sweep", epilog=sweeps.SWEEP_EXAMPLES)(sweeps.sweep)
-app.command("table", epilog=sweeps.TABLE_EXAMPLES)(sweeps.table)
+app.command("table", epilog=tables.TABLE_EXAMPLES)(tables.table)
 app.command("check", epilog=experiments.CHECK_EXAMPLES)(experiments.check)
 app.command("preview", epilog=experiments.PREVIEW_EXAMPLES)(experiments.preview)
 app.command("list", epilog=catalogue.LIST_EXAMPLES)(catalogue.list_members)

@@ -1,15 +1,16 @@
-"""The verbs about many experiments: sweep, table."""
+"""The verb that runs many experiments: sweep."""
 
 from __future__ import annotations
 
-import shutil
+import hashlib
+import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,12 +18,20 @@ from spikedoor.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from spikedoor.records import Store
-    from spikedoor.records.query import Table
     from spikedoor.study import Campaign
     from spikedoor.study.nodes import Node
     from spikedoor.study.schedule import Board
 
-__all__ = ["sweep", "table"]
+__all__ = [
+    "DEFAULT_STORE",
+    "File",
+    "Json",
+    "Settings",
+    "StoreFolder",
+    "campaign_of",
+    "sweep",
+    "to_read",
+]
 
 SWEEP_EXAMPLES = """\b
 Examples:
@@ -32,12 +41,6 @@ Examples:
   spikedoor sweep rates.toml --explain --set seeds=[0]
   spikedoor sweep rates.toml --engine ray --address auto
 """
-TABLE_EXAMPLES = """\b
-Examples:
-  spikedoor table rates.toml
-  spikedoor table rates.toml --where stage=converted --where "T>=8" --mean
-  spikedoor table rates.toml --mean --by rule --by attack.rate --format latex --out rates.tex
-"""
 
 File = Annotated[Path, typer.Argument(metavar="FILE.toml", help="The sweep.")]
 StoreFolder = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of all results.")]
@@ -46,10 +49,8 @@ Settings = Annotated[
     typer.Option("--set", metavar="A.B=C", help="Set a key of the file; may be repeated."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Format = Literal["text", "csv", "md", "latex", "parquet"]
 
 DEFAULT_STORE = Path("runs/store")
-_SECONDARY = ("attack_success_all", "recovered_accuracy", "seconds")
 
 
 def sweep(
@@ -84,8 +85,8 @@ def sweep(
     """
     start = time.perf_counter()
     if dry_run or status or explain:
-        with _to_read(store) as opened:
-            campaign = _campaign(file, opened, settings)
+        with to_read(store) as opened:
+            campaign = campaign_of(file, opened, settings)
             todo = campaign.missing()
             if explain:
                 _explain(campaign, todo, json)
@@ -96,71 +97,25 @@ def sweep(
         return
     from spikedoor.records import Store
 
-    campaign = _campaign(file, Store(store), settings)
+    campaign = campaign_of(file, Store(store), settings)
     todo = campaign.missing()
     from spikedoor.cli.live import live
     from spikedoor.study import engine_of
 
     with engine_of(campaign, engine, workers, address) as made, live(campaign, todo) as watch:
-        board = campaign.run(made, todo, watch, name=file.stem)
+        board = campaign.run(made, todo, watch, name=_pin(file))
     seconds = time.perf_counter() - start
     _finish(campaign, board, file, seconds, json)
 
 
-def table(
-    file: File,
-    store: StoreFolder = DEFAULT_STORE,
-    settings: Settings = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CONDITION", help='Such as stage=converted or "T in 4,8"; repeat.'),
-    ] = None,
-    by: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Group by it; repeat. Implies mean.")
-    ] = None,
-    mean: Annotated[
-        bool, typer.Option("--mean", help="Mean and 95 % interval over the seeds.")
-    ] = False,
-    select: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Keep only these columns; repeat.")
-    ] = None,
-    sort: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Order of the rows; repeat.")
-    ] = None,
-    full: Annotated[
-        bool, typer.Option("--all", help="All measures; text shows the main ones without.")
-    ] = False,
-    format: Annotated[Format, typer.Option(help="What to print.", show_default=True)] = "text",
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write here in place of printing.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Print the results of a sweep.
-
-    One row for each stage of each experiment. What is missing is shown as missing, with the reason.
-    """
-    from spikedoor.records.query import Table
-
-    with _to_read(store) as opened:
-        rows = _campaign(file, opened, settings).rows()
-    found = Table.of(rows).where(*(where or ()))
-    if mean or by:
-        found = found.mean(by or None)
-    if sort:
-        found = found.sort(*sort)
-    if select:
-        found = found.select(*select)
-    elif not full and not json and format != "parquet" and format != "csv":
-        found = found.select(*_main(found.columns))
-    if json:
-        print_json(list(found.rows))
-        return
-    _show(found, format, out)
+def _pin(file: Path) -> str:
+    """Return a name for the file's results, of its own for each place that a file lies in."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "-", file.stem).strip("-")[:50]
+    return f"{plain or 'sweep'}-{hashlib.sha256(str(file.absolute()).encode()).hexdigest()[:8]}"
 
 
 @contextmanager
-def _to_read(folder: Path) -> Iterator[Store]:
+def to_read(folder: Path) -> Iterator[Store]:
     """Yield the store of a folder, or an empty one where there is none yet."""
     import tempfile
 
@@ -173,7 +128,8 @@ def _to_read(folder: Path) -> Iterator[Store]:
         yield Store(empty)
 
 
-def _campaign(file: Path, store: Store, settings: list[str] | None) -> Campaign:
+def campaign_of(file: Path, store: Store, settings: list[str] | None) -> Campaign:
+    """Return the sweep of a file, planned on a store."""
     from spikedoor.study import Campaign, load_sweep
 
     return Campaign.of(load_sweep(file, tuple(settings or ())), store)
@@ -304,35 +260,3 @@ def _finish(campaign: Campaign, board: Board, file: Path, seconds: float, json: 
         print(f"failed: {board.todo[key].short}: {reason}", file=sys.stderr)
     if board.failed:
         raise typer.Exit(1)
-
-
-def _main(columns: tuple[str, ...]) -> list[str]:
-    """Return the columns without the secondary measures and their limits."""
-    return [
-        name
-        for name in columns
-        if name not in _SECONDARY and name.rpartition(".")[0] not in _SECONDARY
-    ]
-
-
-def _show(found: Table, format: Format, out: Path | None) -> None:
-    from spikedoor.errors import ConfigError
-    from spikedoor.files import write_file
-
-    if format == "parquet":
-        if out is None:
-            raise ConfigError("--format parquet: name a file with --out")
-        found.parquet(out)
-        return
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() and out is None else None
-    made: dict[str, Any] = {
-        "text": lambda: found.text(width),
-        "csv": found.csv,
-        "md": found.markdown,
-        "latex": found.latex,
-    }
-    content = made[format]()
-    if out is None:
-        say(content.rstrip("\n"))
-    else:
-        write_file(out, content.encode())

@@ -1,0 +1,121 @@
+"""The verb that shows the results of many experiments: table."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from spikedoor.cli.output import print_json, say
+from spikedoor.cli.sweeps import (
+    DEFAULT_STORE,
+    File,
+    Json,
+    Settings,
+    StoreFolder,
+    campaign_of,
+    to_read,
+)
+
+if TYPE_CHECKING:
+    from spikedoor.records.query import Table
+
+__all__ = ["table"]
+
+TABLE_EXAMPLES = """\b
+Examples:
+  spikedoor table rates.toml
+  spikedoor table rates.toml --where stage=converted --where "T>=8" --mean
+  spikedoor table rates.toml --mean --by rule --by attack.rate --format latex --out rates.tex
+"""
+
+Format = Literal["text", "csv", "md", "latex", "parquet"]
+
+_SECONDARY = ("attack_success_all", "recovered_accuracy", "seconds")
+
+
+def table(
+    file: File,
+    store: StoreFolder = DEFAULT_STORE,
+    settings: Settings = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONDITION", help='Such as stage=converted or "T in 4,8"; repeat.'),
+    ] = None,
+    by: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Group by it; repeat. Implies mean.")
+    ] = None,
+    mean: Annotated[
+        bool, typer.Option("--mean", help="Mean and 95 % interval over the seeds.")
+    ] = False,
+    select: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Keep only these columns; repeat.")
+    ] = None,
+    sort: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Order of the rows; repeat.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--all", help="All measures; text shows the main ones without.")
+    ] = False,
+    format: Annotated[Format, typer.Option(help="What to print.", show_default=True)] = "text",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write here in place of printing.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print the results of a sweep.
+
+    One row for each stage of each experiment. What is missing is shown as missing, with the reason.
+    """
+    from spikedoor.records.query import Table
+
+    with to_read(store) as opened:
+        rows = campaign_of(file, opened, settings).rows()
+    found = Table.of(rows).where(*(where or ()))
+    if mean or by:
+        found = found.mean(by or None)
+    if sort:
+        found = found.sort(*sort)
+    if select:
+        found = found.select(*select)
+    elif not full and not json and format != "parquet" and format != "csv":
+        found = found.select(*_main(found.columns))
+    if json:
+        print_json(list(found.rows))
+        return
+    _show(found, format, out)
+
+
+def _main(columns: tuple[str, ...]) -> list[str]:
+    """Return the columns without the secondary measures and their limits."""
+    return [
+        name
+        for name in columns
+        if name not in _SECONDARY and name.rpartition(".")[0] not in _SECONDARY
+    ]
+
+
+def _show(found: Table, format: Format, out: Path | None) -> None:
+    from spikedoor.errors import ConfigError
+    from spikedoor.files import write_file
+
+    if format == "parquet":
+        if out is None:
+            raise ConfigError("--format parquet: name a file with --out")
+        found.parquet(out)
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() and out is None else None
+    made: dict[str, Any] = {
+        "text": lambda: found.text(width),
+        "csv": found.csv,
+        "md": found.markdown,
+        "latex": found.latex,
+    }
+    content = made[format]()
+    if out is None:
+        say(content.rstrip("\n"))
+    else:
+        write_file(out, content.encode())
