@@ -38,7 +38,14 @@ RATHI = {
         "optimiser": {"name": "adam", "lr": 3e-3, "amsgrad": True, "weight_decay": 5e-4},
     },
 }
-DIET = {"name": "hybrid", "learn_threshold": True, "learn_leak": True, "surrogate": "linear"}
+DIET = {
+    "name": "hybrid",
+    "converter": {"name": "percentile", "p": 99.7},
+    "learn_threshold": True,
+    "learn_leak": True,
+    "surrogate": "linear",
+    "steps": 5,
+}
 ROBUST = {
     "name": "hybrid",
     "converter": {"name": "scaled-max", "factor": 0.3},

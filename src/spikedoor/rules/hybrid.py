@@ -38,8 +38,9 @@ class Hybrid(RuleFromANN):
       amsgrad = true, lr = 1e-4, weight_decay = 5e-4 }``. In the code of the attack that this
       toolkit measures, ``finetune_on = "clean"`` is called Origin, ``"poisoned"``
       Poison_enhanced.
-    * DIET-SNN (Rathi and Roy 2020, https://arxiv.org/abs/2008.03658): ``learn_threshold`` and
-      ``learn_leak``, ``surrogate = "linear"``, ``steps = 5``.
+    * DIET-SNN (Rathi and Roy 2020, https://arxiv.org/abs/2008.03658): ``learn_threshold``
+      and ``learn_leak``, ``converter = { name = "percentile", p = 99.7 }``,
+      ``surrogate = "linear"``, ``steps = 5``.
     * Robust conversion (Özdenizci and Legenstein 2024, https://arxiv.org/abs/2311.09266), without
       its adversarial training: ``converter = { name = "scaled-max", factor = 0.3 }``,
       ``learn_threshold = true``, ``surrogate = "triangle"``, ``steps = 8``.
@@ -49,10 +50,11 @@ class Hybrid(RuleFromANN):
     Deviations:
         The paper balances thresholds on spiking input layer by layer; here any converter does it.
         Its spike-timing surrogate, which falls with the steps since a neuron's last spike, is not
-        offered, nor are signed input spikes. DIET-SNN learns threshold V and leak themselves, the
-        leak from 1 on, by the gradient of ``z = h / V - 1``; here it is the logarithm of V, so that
-        V stays positive, and the log-odds of the leak, which stay in (0, 1) and start at 0.99. A
-        spike keeps its height (theirs is 1) where V moves; the initial membrane moves with V.
+        offered, nor are signed input spikes, nor DIET-SNN's factor on the percentile. DIET-SNN
+        learns threshold V and leak themselves, the leak from 1 on, by the gradient of ``z = h / V -
+        1``; here it is the logarithm of V, so that V stays positive, and the log-odds of the leak,
+        which stays in (0, 1) and starts at 0.99. A spike keeps its height (theirs is 1) where V
+        moves; the initial membrane moves with V.
     """
 
     steps: int = Field(4, ge=1)
