@@ -39,6 +39,8 @@ OTHER: dict[str, Any] = {
     "neuron": "if",
     "loss": "tet",
     "surrogate": "triangle",
+    "learn_threshold": True,
+    "learn_leak": True,
 }
 
 

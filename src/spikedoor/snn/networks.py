@@ -16,7 +16,7 @@ from spikedoor.errors import ConfigError
 from spikedoor.registry import Family
 from spikedoor.rng import torch_generator
 from spikedoor.snn.activations import Activation
-from spikedoor.snn.blocks import Flatten, Head, Residual, Synapse, Unit
+from spikedoor.snn.blocks import Flatten, Head, Residual, Synapse, Unit, start_at_thresholds
 from spikedoor.snn.kernels import Pool
 from spikedoor.snn.signal import Signal
 
@@ -57,6 +57,9 @@ class Architecture(Component):
 
     family = NETWORKS
 
+    norm: Literal["bn", "tdbn"] = "bn"
+    """Batch norm, or its threshold-dependent form: the scale starts at the threshold, not at 1."""
+
     def build(self, shape: Shape, classes: int, activation: Make, seed: int | None) -> Network:
         """Make a network.
 
@@ -75,6 +78,8 @@ class Architecture(Component):
                 f"network '{self.name}' takes frames of 8 to 128 px, got {shape[1]}x{shape[2]}"
             )
         network = self._plan(shape, classes, activation)
+        if self.norm == "tdbn":
+            start_at_thresholds(network)
         if seed is not None:
             _initialise(network, torch_generator(seed, "init"))
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
