@@ -21,6 +21,8 @@ NARROW: dict[str, list[dict[str, object]]] = {
     "vgg": [{"depth": depth, "width": 0.125} for depth in (5, 9, 11, 16)]
     + [{"depth": 9, "width": 0.125, "pool": "max"}],
     "resnet": [{"depth": 18, "width": 0.125}, {"depth": 20, "width": 0.5}],
+    "preact-resnet": [{"width": 0.125}],
+    "badnet": [{"width": 4}, {"width": 5, "centre": True}],
 }
 PLANS = {
     " ".join([name, *map(str, fields.values())]): Architecture.from_dict({"name": name, **fields})

@@ -18,7 +18,7 @@ from spikedoor.snn.kernels import Pool
 from spikedoor.snn.norm import BatchNorm
 from spikedoor.snn.signal import Signal
 
-__all__ = ["Flatten", "Head", "Residual", "Synapse", "Unit"]
+__all__ = ["Bare", "Centre", "Flatten", "Head", "PreActivated", "Residual", "Synapse", "Unit"]
 
 
 @final
@@ -33,8 +33,14 @@ class Synapse(nn.Module):
     @classmethod
     def conv(cls, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> Synapse:
         """Make a convolution (padded to keep the size, no bias) with batch norm."""
+        bare = cls.bare_conv(inputs, outputs, kernel, stride)
+        return cls(bare.layer, BatchNorm(outputs))
+
+    @classmethod
+    def bare_conv(cls, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> Synapse:
+        """Make a convolution (padded to keep the size, no bias) without a norm."""
         layer = skip_init(nn.Conv2d, inputs, outputs, kernel, stride, kernel // 2, bias=False)
-        return cls(cast(nn.Conv2d, layer), BatchNorm(outputs))
+        return cls(cast(nn.Conv2d, layer), None)
 
     @classmethod
     def linear(cls, inputs: int, outputs: int) -> Synapse:
@@ -97,6 +103,55 @@ class Residual(nn.Module):
         through = self.first(signal).map(self.second)
         around = signal if self.shortcut is None else signal.map(self.shortcut)
         return self.activation(through._replace(data=through.data + around.data))
+
+
+@final
+class PreActivated(nn.Module):
+    """Residual block with norm and activation before each of its synapses, none after the sum.
+
+    A shortcut starts behind the first activation. The norms stand before the activations and not
+    behind a synapse, so they cannot be folded into one.
+    """
+
+    def __init__(
+        self,
+        norms: tuple[BatchNorm, BatchNorm],
+        activations: tuple[Activation, Activation],
+        synapses: tuple[Synapse, Synapse],
+        shortcut: Synapse | None,
+    ) -> None:
+        super().__init__()
+        self.norms, self.activations = nn.ModuleList(norms), nn.ModuleList(activations)
+        self.synapses, self.shortcut = nn.ModuleList(synapses), shortcut
+
+    def forward(self, signal: Signal) -> Signal:
+        first = self.activations[0](signal, self.norms[0])
+        second = self.activations[1](first.map(self.synapses[0]), self.norms[1])
+        around = signal if self.shortcut is None else first.map(self.shortcut)
+        if around.constant:
+            around = around.map(lambda _: around.over_time().flatten(0, 1))
+        through = second.map(self.synapses[1])
+        return through._replace(data=through.data + around.data)
+
+
+@final
+class Bare(nn.Module):
+    """A synapse whose current goes on as it is."""
+
+    def __init__(self, synapse: Synapse) -> None:
+        super().__init__()
+        self.synapse = synapse
+
+    def forward(self, signal: Signal) -> Signal:
+        return signal.map(self.synapse)
+
+
+@final
+class Centre(nn.Module):
+    """Take pixels from [0, 1] to [-1, 1]."""
+
+    def forward(self, signal: Signal) -> Signal:
+        return signal.map(lambda x: 2 * x - 1)
 
 
 @final
