@@ -17,11 +17,15 @@ CLASSES, BATCH, STEPS = 7, 2, 3
 
 # Every variant of our own members, narrow; a third party's with its defaults.
 NARROW: dict[str, list[dict[str, object]]] = {
-    "small-conv": [{"width": 4}, {"width": 5, "pool": "max"}],
+    "small-conv": [{"width": 4}, {"width": 5, "pool": "max"}, {"width": 4, "norm": "tdbn"}],
     "vgg": [{"depth": depth, "width": 0.125} for depth in (5, 9, 11, 16)]
     + [{"depth": 9, "width": 0.125, "pool": "max"}],
-    "resnet": [{"depth": 18, "width": 0.125}, {"depth": 20, "width": 0.5}],
-    "preact-resnet": [{"width": 0.125}],
+    "resnet": [
+        {"depth": 18, "width": 0.125},
+        {"depth": 20, "width": 0.5},
+        {"depth": 18, "width": 0.125, "norm": "tdbn"},
+    ],
+    "preact-resnet": [{"width": 0.125}, {"width": 0.125, "norm": "tdbn"}],
     "badnet": [{"width": 4}, {"width": 5, "centre": True}],
 }
 PLANS = {

@@ -70,13 +70,23 @@ def chain(seed: int = 0, bias: bool = False) -> Network:
 class TestBalancing:
     x = torch.rand(7, 1, 1, SIZES[0], generator=torch.Generator().manual_seed(5))
 
-    def published(self, ann: Network, factor: float, hard: bool, steps: int):
-        """Simulate the paper's network: spikes of height 1, weights kept, thresholds to those."""
+    def published(
+        self,
+        ann: Network,
+        factor: float,
+        hard: bool,
+        steps: int,
+        given: list[float] | None = None,
+    ):
+        """Simulate the paper's network: spikes of height 1, weights kept, thresholds to those.
+
+        Thresholds are found on the way, or given.
+        """
         sent = np.repeat(self.x.flatten(1).numpy()[None].astype(np.float64), steps, 0)
         trains, thresholds = [], []
         for unit in list(ann.blocks)[1:]:
             current = sent @ unit.synapse.layer.weight.detach().numpy().T.astype(np.float64)
-            threshold = factor * current.max()
+            threshold = given[len(trains)] if given else factor * current.max()
             membrane, spikes = np.zeros(current.shape[1:]), np.zeros(current.shape)
             for t in range(steps):
                 membrane += current[t]
@@ -93,13 +103,17 @@ class TestBalancing:
             (SpikeNorm(steps=30), 1.0, True),
             (SpikeNorm(steps=30, reset="soft"), 1.0, False),
             (RMP(steps=30, factor=0.7), 0.7, False),
+            (SpikeNorm(steps=30, reset="soft", scale=0.7), 1.0, False),
         ],
-        ids=["spike-norm", "spike-norm-soft", "rmp"],
+        ids=["spike-norm", "spike-norm-soft", "rmp", "spike-norm-scaled"],
     )
     def test_sends_the_spikes_of_the_published_form(self, converter, factor, hard):
         """Ours are as high as the threshold, which is the product of the published ones so far."""
         ann = chain()
         trains, thresholds = self.published(ann, factor, hard, 30)
+        if getattr(converter, "scale", 1.0) < 1:
+            wanted = [converter.scale * threshold for threshold in thresholds]
+            trains, thresholds = self.published(ann, factor, hard, 30, wanted)
         ours = converter.convert(ann, self.x.split(3), 8)
         found = [float(neuron.threshold) for neuron in neurons(ours)]
         assert found == pytest.approx(np.cumprod(thresholds).tolist(), rel=1e-5)

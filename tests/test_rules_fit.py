@@ -24,14 +24,15 @@ from spikedoor.attack import PoisonedSet
 from spikedoor.data import Digits
 from spikedoor.rules import Conversion, Direct, Hybrid, Rule, Training, train_ann
 from spikedoor.rules.conversion import Max, ScaledMax
+from spikedoor.rules.losses import SpikeCount
 from spikedoor.rules.optimisers import Adam, Constant, Crop, Flip
 from spikedoor.rules.training import train
 from spikedoor.snn.encoding import Poisson
 from spikedoor.snn.networks import SmallConv
 from spikedoor.snn.neurons import IF, LIF, PLIF
-from spikedoor.snn.readout import LastMembrane
+from spikedoor.snn.readout import LastMembrane, MeanRate
 from spikedoor.snn.surrogate import Triangle
-from spikedoor.victim import Victim
+from spikedoor.victim import Victim, to_floats
 
 RANDOM = QUICK.model_copy(update={"epochs": 1, "augment": (Flip(), Crop(pad=1))})
 """Settings in which everything that can be random is."""
@@ -130,6 +131,21 @@ class TestDirect:
         settings = Training(epochs=2, batch=32, optimiser=Adam(lr=1e-2), schedule=Constant())
         victim = Direct(training=settings, steps=3).fit(SmallConv(width=8), data.train)
         assert accuracy(victim, data.test, "direct") > 0.5
+
+    def test_spike_counts_come_to_what_the_loss_wants(self):
+        rule = Direct(
+            training=QUICK.model_copy(update={"epochs": 8}),
+            readout=MeanRate(),
+            loss=SpikeCount(true_rate=0.75, false_rate=0.0),
+            steps=8,
+        )
+        data = stripes()
+        stage = rule.fit(NETWORK, data).final
+        images = to_floats(data.batch(np.arange(len(data))))
+        rates = stage.scores(images, torch.Generator())[-1].detach().numpy()
+        of_label = rates[np.arange(len(data)), data.labels]
+        assert of_label.mean() == pytest.approx(0.75, abs=0.1)
+        assert (rates.sum(1) - of_label).mean() < 0.2
 
     def test_learns_a_planted_backdoor_beside_the_task(self):
         data = poisoned(stripes(), rate=0.3, target=2)

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from spikedoor.errors import ConfigError
-from spikedoor.rules.losses import TET, CrossEntropy, Loss, RateMSE, SoftmaxTwice
+from spikedoor.rules.losses import TET, CrossEntropy, Loss, RateMSE, SoftmaxTwice, SpikeCount
+from spikedoor.snn.neurons import IF
+from spikedoor.snn.readout import MeanRate
 
 
 def tensor(values: object) -> torch.Tensor:
@@ -71,6 +73,39 @@ class TestRateMSE:
         assert float(RateMSE().value(scores, scores, torch.tensor([1]))) == 0
 
 
+class TestSpikeCount:
+    def test_by_hand(self):
+        # Of 8 steps 6 and 1 are wanted: (6, 1) costs nothing, (2, 3) costs (4^2 + 2^2) / 64 / 2.
+        scores = tensor([[[9.0, 9.0]] * 2, [[6 / 8, 1 / 8], [3 / 8, 2 / 8]]])
+        loss = SpikeCount(true_rate=6 / 8, false_rate=1 / 8)
+        value = loss.value(scores, scores, torch.tensor([0, 1]))
+        assert float(value) == pytest.approx((0 + 20 / 64 / 2) / 2)
+
+    def test_counts_spikes_of_the_readout(self):
+        # IF with soft reset and threshold 1 on a constant 0.5 fires at every second step.
+        currents = torch.tensor([0.5, 0.25]).expand(8, 1, 2)
+        scores = MeanRate(neuron=IF(reset="soft")).scores(currents)
+        loss = SpikeCount(true_rate=0.75, false_rate=0.25)
+        value = loss.value(currents, scores, torch.tensor([0]))
+        assert float(value) == pytest.approx(((4 - 6) ** 2 + (2 - 2) ** 2) / 8**2 / 2)
+
+    def test_raises_a_silent_label_and_lowers_an_overactive_one(self):
+        for rate, sign in ((0.0, -1), (1.0, 1)):
+            scores = tensor([[[rate, 0.1]]]).requires_grad_()
+            SpikeCount().value(scores, scores, torch.tensor([0])).backward()
+            assert scores.grad is not None
+            assert scores.grad[0, 0].sign().tolist() == [sign, 0]
+
+    def test_at_rates_one_and_zero_it_is_rate_mse_times_half_the_classes(self):
+        currents, scores, labels = draw()
+        found = SpikeCount(true_rate=1, false_rate=0).value(currents, scores, labels)
+        assert float(found) == pytest.approx(1.5 * float(RateMSE().value(currents, scores, labels)))
+
+    def test_refuses_a_false_rate_that_is_not_below_the_true_one(self):
+        with pytest.raises(ConfigError, match=r"false_rate below true_rate = 0\.3, got 0\.3"):
+            SpikeCount(true_rate=0.3, false_rate=0.3)
+
+
 class TestTET:
     def test_by_hand(self):
         # Step 1: CE(0, 0) = log 2, MSE to 1 = 1. Step 2: CE = log 4/3, MSE = ((log 3 - 1)^2 + 1)/2.
@@ -100,6 +135,8 @@ class TestTET:
     [
         (CrossEntropy, {"smoothing": 1.0}),
         (CrossEntropy, {"smoothing": -0.1}),
+        (SpikeCount, {"true_rate": 1.5}),
+        (SpikeCount, {"false_rate": -0.1}),
         (TET, {"lam": 1.1}),
         (TET, {"lam": -0.1}),
         (TET, {"phi": math.inf}),

@@ -39,6 +39,8 @@ OTHER: dict[str, Any] = {
     "neuron": "if",
     "loss": "tet",
     "surrogate": "triangle",
+    "learn_threshold": True,
+    "learn_leak": True,
 }
 
 
@@ -107,6 +109,21 @@ def test_where_the_files_lie_decides_nothing(tmp_path):
     less = Digits(train_limit=50, test_limit=20)
     there = Experiment(data=less, rule=RULES["direct"], threads=1)
     assert cell(there, less.load()).data.key != planned().data.key
+
+
+def test_the_size_of_the_test_set_trains_nothing_again():
+    def made(**limits: int) -> Cell:
+        source = Digits(**limits)
+        experiment = Experiment(data=source, rule=RULES["conversion"], threads=1)
+        return cell(experiment, source.load())
+
+    small, large = made(train_limit=60, test_limit=20), made(train_limit=60, test_limit=30)
+    assert small.stages["victim"]["converted"].key == large.stages["victim"]["converted"].key
+    asked = Question("victim", "converted", False)
+    assert small.answers[asked].key != large.answers[asked].key
+    other = made(train_limit=50, test_limit=20)
+    assert other.stages["victim"]["ann"].key != small.stages["victim"]["ann"].key
+    assert other.answers[asked].inputs["data"].key == small.answers[asked].inputs["data"].key
 
 
 def test_a_new_converter_leaves_the_ann_and_what_hangs_on_it():
@@ -178,7 +195,8 @@ def test_cover_samples_alone_are_no_clean_training():
 def test_a_trigger_with_drawn_parts_depends_on_the_seed():
     def triggered(attack: Attack, seed: int) -> dict:
         made = planned(attack=attack, seed=seed)
-        return made.answers[Question("victim", "ann", True)].config["trigger"]
+        node = made.answers[Question("victim", "ann", True)]
+        return {**node.config, "seed": None, "inputs": sorted(node.inputs)}
 
     drawn, fixed = Attack(trigger="wanet"), Attack()
     assert triggered(drawn, 1) != triggered(drawn, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
 import time
@@ -103,6 +104,10 @@ def sweep(
     from spikedoor.cli.live import live
     from spikedoor.study import engine_of
 
+    threads, cores = campaign.planned[0].experiment.threads or 1, os.cpu_count() or 1
+    if workers * threads > max(cores, threads):
+        told = f"{workers} workers of {threads} threads" if threads > 1 else f"{workers} workers"
+        print(f"note: {told} on {cores} cores slow each other down", file=sys.stderr)
     with engine_of(campaign, engine, workers, address) as made, live(campaign, todo) as watch:
         board = campaign.run(made, todo, watch, name=pin_name(file.stem, str(file.absolute())))
     seconds = time.perf_counter() - start

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import final
+from typing import Self, final
 
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from spikedoor.component import Component
 from spikedoor.registry import Family
 
-__all__ = ["LOSSES", "TET", "CrossEntropy", "Loss", "RateMSE", "SoftmaxTwice"]
+__all__ = ["LOSSES", "TET", "CrossEntropy", "Loss", "RateMSE", "SoftmaxTwice", "SpikeCount"]
 
 LOSSES = Family("loss", home="spikedoor.rules.losses")
 
@@ -65,6 +65,42 @@ class RateMSE(Loss):
     def value(self, currents: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
         target = F.one_hot(labels, scores.shape[-1]).to(scores.dtype)
         return F.mse_loss(scores[-1], target)
+
+
+@final
+@LOSSES.register("spike-count", "Shrestha and Orchard 2018", "https://arxiv.org/abs/1810.08646")
+class SpikeCount(Loss):
+    """Squared distance of spike counts from wanted ones: ``1/2 sum_i ((n_i - m_i) / T) ** 2``.
+
+    ``n_i / T`` is the final score of class i, its rate under the readout ``mean-rate``; ``m_i / T``
+    is the true rate for the label and the false rate for the others. Silent and overactive neurons
+    are corrected alike, which a cross-entropy of rates does not do.
+
+    Deviations:
+        Of SLAYER it is the loss alone. There the error of a count is spread over a window of time
+        and credited back through the kernel of the postsynaptic potential; here it flows back
+        through the readout and the neurons' surrogates. Counts are divided by T, so that the loss
+        is the same at any T. The default rates are ours: the 60 and 10 spikes in 350 steps of their
+        documentation are less than one spike in few steps.
+    """
+
+    true_rate: float = Field(0.8, gt=0, le=1)
+    """Rate wanted of the labelled class."""
+    false_rate: float = Field(0.1, ge=0, lt=1)
+    """Rate wanted of every other; below the true rate."""
+
+    @model_validator(mode="after")
+    def _true_above_false(self) -> Self:
+        if self.false_rate >= self.true_rate:
+            raise ValueError(
+                f"expected false_rate below true_rate = {self.true_rate:g}, got {self.false_rate:g}"
+            )
+        return self
+
+    def value(self, currents: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
+        chosen = F.one_hot(labels, scores.shape[-1]).to(scores.dtype)
+        wanted = self.false_rate + (self.true_rate - self.false_rate) * chosen
+        return (scores[-1] - wanted).square().sum(1).mean() / 2
 
 
 @final

@@ -63,10 +63,16 @@ class Spiking(Activation):
 
     Threshold, amplitude and initial membrane are buffers, so that they travel with the weights.
 
+    A learned threshold is ``V = threshold * exp(stretch)``. Dividing all membranes by
+    ``exp(stretch)`` changes no spike: it leaves the neuron of the buffers, with its input divided.
+    So V takes effect, and has its gradient, as a gain; resting potential, end of a hard reset and
+    initial membrane stay the same shares of V.
+
     Args:
         dynamics: The neuron; its threshold, amplitude and initial membrane are the start values.
         learn_leak: Learn the share of membrane kept, through ``sigmoid(leak)`` (PLIF).
         decay_input: With ``learn_leak``: whether the input is weighted by ``1 / tau`` too.
+        learn_threshold: Learn the logarithm of the threshold in units of its start.
     """
 
     threshold: Tensor
@@ -74,7 +80,11 @@ class Spiking(Activation):
     initial: Tensor
 
     def __init__(
-        self, dynamics: Dynamics, learn_leak: bool = False, decay_input: bool = True
+        self,
+        dynamics: Dynamics,
+        learn_leak: bool = False,
+        decay_input: bool = True,
+        learn_threshold: bool = False,
     ) -> None:
         super().__init__()
         self._base = dynamics
@@ -86,18 +96,29 @@ class Spiking(Activation):
         if learn_leak:
             share = 1 - float(dynamics.keep)
             self.leak = nn.Parameter(torch.tensor(math.log(share / (1 - share))))
+        self.stretch: nn.Parameter | None = None
+        if learn_threshold:
+            self.stretch = nn.Parameter(torch.tensor(0.0))
 
     @property
     def surrogate(self) -> Surrogate:
         return self._base.surrogate
 
+    @property
+    def threshold_in_force(self) -> float:
+        """Threshold that the neurons have now, learned or not."""
+        stretch = 0.0 if self.stretch is None else float(self.stretch.detach())
+        return float(self.threshold) * math.exp(stretch)
+
     def dynamics(self) -> Dynamics:
-        """Return the numbers in force now."""
+        """Return the numbers in force now; a learned threshold is in the gain."""
         keep: float | Tensor = self._base.keep
         gain: float | Tensor = self._base.gain
         if self.leak is not None:
             share = torch.sigmoid(self.leak)
             keep, gain = 1 - share, share if self.decay_input else 1.0
+        if self.stretch is not None:
+            gain = gain * torch.exp(-self.stretch)
         fields: dict[str, Any] = {name: getattr(self._base, name) for name in _UNCHANGED}
         return Dynamics(
             keep=keep,
@@ -133,7 +154,7 @@ class Spiking(Activation):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def extra_repr(self) -> str:
-        return f"threshold={float(self.threshold):.4g}, soft={self._base.soft}"
+        return f"threshold={self.threshold_in_force:.4g}, soft={self._base.soft}"
 
 
 _UNCHANGED = ("soft", "v_reset", "detach_reset", "surrogate")

@@ -12,13 +12,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from spikedoor.snn.activations import Activation
+from spikedoor.snn.activations import Activation, Spiking
 from spikedoor.snn.convolution import convolve
 from spikedoor.snn.kernels import Pool
 from spikedoor.snn.norm import BatchNorm
 from spikedoor.snn.signal import Signal
 
-__all__ = ["Bare", "Centre", "Flatten", "Head", "PreActivated", "Residual", "Synapse", "Unit"]
+__all__ = [
+    "Bare", "Centre", "Flatten", "Head", "PreActivated", "Residual", "Synapse", "Unit",
+    "start_at_thresholds",
+]  # fmt: skip
 
 
 @final
@@ -190,3 +193,34 @@ class Head(nn.Module):
                 return self.layer(x.to(self.layer.weight.dtype))
 
         return signal.map(scores)
+
+
+@torch.no_grad()
+def start_at_thresholds(network: nn.Module) -> None:
+    """Make every batch norm threshold-dependent (tdBN; Zheng et al. 2021).
+
+    The paper (https://arxiv.org/abs/2011.05280) normalises each channel over steps, samples and
+    pixels, as `BatchNorm` does, to ``alpha V (x - mean) / std``, before a scale and shift that are
+    learned. V is the threshold of the neurons behind, 1 for an ANN; alpha is 1, or 1 / sqrt(2) on
+    the branches of a residual sum, so that the sum has the variance ``V ** 2`` too.
+
+    Deviations:
+        Scales start at ``alpha V`` in place of 1, and there is no factor beside them: currents are
+        the published ones, and so is what can be learned, but steps of a given learning rate are
+        not. A shortcut without a convolution has no norm, as elsewhere.
+    """
+    for block in network.modules():
+        if isinstance(block, PreActivated):
+            pairs = list(zip(block.norms, block.activations, strict=True))
+        elif isinstance(block, Unit):
+            pairs = [(block.synapse.norm, block.activation)]
+        elif isinstance(block, Residual):
+            branches = [s for s in (block.second, block.shortcut) if s is not None]
+            pairs = [(synapse.norm, block.activation) for synapse in branches]
+        else:
+            continue
+        alpha = 2**-0.5 if isinstance(block, Residual) else 1.0
+        for norm, neurons in pairs:
+            if isinstance(norm, BatchNorm):
+                threshold = neurons.threshold_in_force if isinstance(neurons, Spiking) else 1.0
+                norm.weight.fill_(alpha * threshold)

@@ -33,6 +33,8 @@ class Neuron(Component):
     """Keep gradients out of the reset."""
     surrogate: Surrogate = ATan()
     """Derivative that stands in for the spike's."""
+    learn_threshold: bool = False
+    """Learn the threshold, one for each layer, from here on; spikes stay as high as they are."""
 
     @model_validator(mode="after")
     def _rests_below_threshold(self) -> Self:
@@ -44,8 +46,10 @@ class Neuron(Component):
     def build(self) -> Spiking:
         """Make a layer of this neuron."""
 
-    def _dynamics(self, keep: float, gain: float) -> Dynamics:
-        return Dynamics(
+    def _layer(
+        self, keep: float, gain: float, learn_leak: bool = False, decay_input: bool = True
+    ) -> Spiking:
+        dynamics = Dynamics(
             keep=keep,
             gain=gain,
             threshold=self.threshold,
@@ -55,6 +59,7 @@ class Neuron(Component):
             detach_reset=self.detach_reset,
             surrogate=self.surrogate,
         )
+        return Spiking(dynamics, learn_leak, decay_input, self.learn_threshold)
 
 
 @final
@@ -63,7 +68,7 @@ class IF(Neuron):
     """Integrate and fire, without leak: ``h = v + x``."""
 
     def build(self) -> Spiking:
-        return Spiking(self._dynamics(1.0, 1.0))
+        return self._layer(1.0, 1.0)
 
 
 @final
@@ -80,7 +85,7 @@ class LIF(Neuron):
     """Whether the input is divided by tau as well."""
 
     def build(self) -> Spiking:
-        return Spiking(self._dynamics(1 - 1 / self.tau, 1 / self.tau if self.decay_input else 1.0))
+        return self._layer(1 - 1 / self.tau, 1 / self.tau if self.decay_input else 1.0)
 
 
 @final
@@ -95,4 +100,4 @@ class PLIF(Neuron):
 
     def build(self) -> Spiking:
         gain = 1 / self.tau if self.decay_input else 1.0
-        return Spiking(self._dynamics(1 - 1 / self.tau, gain), True, self.decay_input)
+        return self._layer(1 - 1 / self.tau, gain, True, self.decay_input)

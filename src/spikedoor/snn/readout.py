@@ -65,12 +65,14 @@ class MeanRate(Readout):
     """Firing rate of output neurons: mean over time of their spikes."""
 
     neuron: Neuron = LIF()
-    """Neuron model of the output layer; its leak is not learned, so PLIF is refused."""
+    """Neuron model of the output layer; nothing in it is learned, so PLIF is refused."""
 
     @model_validator(mode="after")
     def _nothing_to_learn(self) -> Self:
         if isinstance(self.neuron, PLIF):
             raise ValueError("a readout learns nothing: expected 'if' or 'lif', got 'plif'")
+        if self.neuron.learn_threshold:
+            raise ValueError("a readout learns nothing: expected learn_threshold = false, got true")
         return self
 
     def scores(self, currents: Tensor) -> Tensor:

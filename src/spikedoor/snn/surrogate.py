@@ -13,7 +13,7 @@ from torch import Tensor
 from spikedoor.component import Component
 from spikedoor.registry import Family
 
-__all__ = ["SURROGATES", "ATan", "Rectangle", "Sigmoid", "Surrogate", "Triangle"]
+__all__ = ["SURROGATES", "ATan", "Linear", "Rectangle", "Sigmoid", "Surrogate", "Triangle"]
 
 SURROGATES = Family("surrogate", home="spikedoor.snn.surrogate")
 
@@ -73,6 +73,22 @@ class Triangle(Surrogate):
 
     def derivative(self, z: Tensor) -> Tensor:
         return (self.gamma - z.abs()).clamp(min=0) / self.gamma**2
+
+
+@final
+@SURROGATES.register("linear", "Bellec et al. 2018", "https://arxiv.org/abs/1803.09574")
+class Linear(Surrogate):
+    """Triangle of fixed base: ``gamma max(0, 1 - |z|)``, as Rathi et al. 2020 fine-tune with.
+
+    Its area is gamma, not one: below 1, gamma dampens the gradients of deep networks and long runs.
+    The compiled kernel does not know it; torch does the work.
+    """
+
+    gamma: float = Field(0.3, gt=0)
+    """Derivative at the threshold."""
+
+    def derivative(self, z: Tensor) -> Tensor:
+        return self.gamma * (1 - z.abs()).clamp(min=0)
 
 
 @final

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import torch
 
-from spikedoor.attack import Attack
 from spikedoor.attack.plan import poison_count
 from spikedoor.attack.triggers.base import Trigger
 from spikedoor.data.base import Dataset
@@ -37,7 +36,7 @@ class Cell:
 
     Args:
         experiment: The experiment.
-        data: Its data set.
+        data: The training part of its data set.
         poison: Which samples are poisoned.
         stages: By owner, the stages of the victim and of its clean twin (if there is one).
         phases: How each stage is made and run.
@@ -68,29 +67,29 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
         ConfigError: If a GPU is asked for and there is none, or the rule cannot train the network.
     """
     experiment.rule.check(experiment.network, data.train)
-    source = _data_node(experiment, data)
+    train, test = (_data_node(experiment, data, part) for part in ("train", "test"))
     poison = Node(
         "poison",
         {"attack": experiment.attack.to_dict(), "seed": experiment.seed},
-        {"data": source},
+        {"data": train},
     )
     attack, count = experiment.attack, len(data.train)
     poisoned = poison_count(attack.rate, count) + poison_count(attack.cover, count) > 0
     phases = experiment.rule.phases()
     stages: dict[Owner, dict[str, Node]] = {
-        "victim": _stages(experiment, phases, source, poison if poisoned else None)
+        "victim": _stages(experiment, phases, train, poison if poisoned else None)
     }
     if experiment.twin and poisoned:
-        stages["twin"] = _stages(experiment, phases, source, None)
+        stages["twin"] = _stages(experiment, phases, train, None)
     answers = {
         Question(owner, phase.stage, triggered): _answers(
-            experiment, phase, made[phase.stage], source, triggered
+            experiment, phase, {"stage": made[phase.stage], "data": test}, train, triggered
         )
         for owner, made in stages.items()
         for phase in phases
         for triggered in (False, True)
     }
-    return Cell(experiment, source, poison, stages, {p.stage: p for p in phases}, answers)
+    return Cell(experiment, train, poison, stages, {p.stage: p for p in phases}, answers)
 
 
 def with_shared_simulations(cells: Iterable[Cell]) -> list[Cell]:
@@ -115,10 +114,13 @@ def _but_steps(node: Node) -> str:
     return replace(node, config={**node.config, "steps": 0}).key
 
 
-def _data_node(experiment: Experiment, data: Dataset) -> Node:
+def _data_node(experiment: Experiment, data: Dataset, part: Literal["train", "test"]) -> Node:
+    """Return the node of the training or the test part; the limit of the other decides nothing."""
     source = experiment.data.to_dict()
-    places = {name: source.pop(name) for name in experiment.data.places}
-    return Node("data", {"source": source, "checksums": data.checksums}, means=places)
+    other = "test_limit" if part == "train" else "train_limit"
+    means = {name: source.pop(name) for name in (*experiment.data.places, other)}
+    config = {"part": part, "source": source, "checksums": data.checksums}
+    return Node("data", config, means=means)
 
 
 def _machine(experiment: Experiment) -> dict[str, Any]:
@@ -155,20 +157,20 @@ def _stages(
 
 
 def _answers(
-    experiment: Experiment, phase: Phase, stage: Node, data: Node, triggered: bool
+    experiment: Experiment, phase: Phase, inputs: dict[str, Node], train: Node, triggered: bool
 ) -> Node:
     config = {
         "steps": phase.steps,
         "encoding": phase.encoding.to_dict(),
         "readout": phase.readout.to_dict(),
         "seed": experiment.seed,
-        "trigger": _trigger(experiment.attack, experiment.seed) if triggered else None,
+        "trigger": None,
         **_machine(experiment),
     }
-    return Node("answers", config, {"stage": stage, "data": data})
-
-
-def _trigger(attack: Attack, seed: int) -> dict[str, Any]:
-    """Return what decides a trigger: its fields, and the seed where parts of it are drawn."""
-    drawn = type(attack.trigger).prepare is not Trigger.prepare
-    return {**attack.trigger.to_dict(), **({"prepared_with": seed} if drawn else {})}
+    if triggered:
+        trigger = experiment.attack.trigger
+        config["trigger"] = trigger.to_dict()
+        if type(trigger).prepare is not Trigger.prepare:  # parts of it are drawn, or learned
+            config["prepared_with"] = experiment.seed
+            inputs = {**inputs, "train": train}
+    return Node("answers", config, inputs)

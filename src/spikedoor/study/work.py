@@ -42,7 +42,7 @@ def make(node: Node, inputs: dict[str, Any]) -> Any:
         return _poison(node, inputs["data"])
     with _threads(node.config["threads"]):
         if node.kind == "answers":
-            return _answers(node, inputs["stage"], inputs["data"])
+            return _answers(node, **inputs)
         return _stage(node, inputs)
 
 
@@ -64,7 +64,9 @@ def _stage(node: Node, inputs: dict[str, Any]) -> Stage:
     return phase.make(network, train, config["seed"], config["device"], inputs.get("before"))
 
 
-def _answers(node: Node, stage: Stage, data: Dataset) -> NDArray[np.int64]:
+def _answers(
+    node: Node, stage: Stage, data: Dataset, train: Dataset | None = None
+) -> NDArray[np.int64]:
     config = node.config
     asked = Stage(
         stage.name,
@@ -76,9 +78,9 @@ def _answers(node: Node, stage: Stage, data: Dataset) -> NDArray[np.int64]:
     ).to(config["device"])
     if config["trigger"] is None:
         return asked.predict(data.test, config["seed"], title=f"{stage.name}: clean test")
-    drawn = dict(config["trigger"])
-    seed = drawn.pop("prepared_with", config["seed"])
-    trigger = Trigger.from_dict(drawn).prepare(data.train, seed)
+    trigger = Trigger.from_dict(config["trigger"])
+    if train is not None:
+        trigger = trigger.prepare(train.train, config["prepared_with"])
     # Every sample is triggered, so the label rule does not matter here.
     challenge = ChallengeSet(data.test, trigger, AllToOne(), include_target=True)
     return asked.predict(challenge, config["seed"], title=f"{stage.name}: triggered test")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spikedoor.rules.conversion.base import CONVERTERS, Converter
 from spikedoor.rules.conversion.layers import Place, observe, places, put
-from spikedoor.snn.activations import Rectifier
+from spikedoor.snn.activations import Rectifier, Spiking
 from spikedoor.snn.networks import Network
 from spikedoor.snn.neurons import IF
 
@@ -55,21 +55,33 @@ class SpikeNorm(_Balanced):
     Under hard reset a neuron with constant current z fires every ``ceil(lambda / z)`` steps: its
     mean output is at most z and reaches it only where lambda / z is whole, however long the run.
 
+    With a ``scale`` every published ``V_l`` is multiplied by it once all are found, as the hybrid
+    rule of Rathi et al. 2020 does (0.7), so that rates grow from layer to layer: ``lambda_l =
+    scale^l V_1 ... V_l``. (The factor of `RMP` acts before the next layer is looked at.)
+
     Deviations:
         The paper forbids biases and batch norm; here norms are folded, and biases are part of the
         current. It feeds Poisson spikes; thresholds are found on a constant input. Spikes are as
-        high as the threshold, which gives the same spikes (above).
+        high as the threshold, which gives the same spikes (above). In a residual network l counts
+        the activations in the order of the signal.
     """
 
     reset: Literal["hard", "soft"] = "hard"
     """At a spike: set the membrane to 0, as published, or subtract the threshold."""
+    scale: float = Field(1.0, gt=0, le=1)
+    """Factor on every published threshold after balancing."""
 
     @property
     def neuron(self) -> IF:
         return IF(reset=self.reset)
 
     def _convert(self, folded: Network, batches: Iterable[Tensor], steps: int) -> Network:
-        return self.balance(folded, batches, 1.0)
+        self.balance(folded, batches, 1.0)
+        for layer, place in enumerate(places(folded), start=1):
+            neurons = place.of(folded)
+            assert isinstance(neurons, Spiking)
+            put(folded, place, self.neuron, float(neurons.threshold) * self.scale**layer)
+        return folded
 
 
 @final

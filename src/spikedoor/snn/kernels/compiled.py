@@ -18,7 +18,7 @@ from spikedoor.snn.dynamics import Dynamics
 
 __all__ = ["available", "carry", "fire", "instruction_set", "supports"]
 
-_VERSION = 3
+_VERSION = 4
 _POOLS = {None: 0, "max": 1, "avg": 2}
 _DTYPES = {torch.float32: 0, torch.bfloat16: 1}
 
@@ -165,10 +165,25 @@ def _affine(problem: _Problem, x: Tensor, norm: Any) -> tuple[Tensor | None, ...
     """Return scale and shift that stand for the norm, and its mean and 1/std; all per channel."""
     if norm is None:
         return None, None, None, None
-    mean, inverse = _statistics(problem, x, norm)
-    scale = inverse if norm.weight is None else norm.weight.detach().float() * inverse
-    shift = -mean * scale if norm.bias is None else norm.bias.detach().float() - mean * scale
-    return scale.contiguous(), shift.contiguous(), mean, inverse
+    if norm.training:
+        moments = torch.empty(2, problem.C, dtype=torch.float64)
+        mean, var = moments
+        _loaded().spd_moments(ctypes.byref(problem), _pointer(x), _pointer(mean), _pointer(var))
+        norm.track(mean, var, x.numel() // problem.C)
+    else:
+        mean, var = norm.running_mean.double(), norm.running_var.double()
+    weight, bias = norm.weight.float(), norm.bias.float()
+    folded = torch.empty(4, problem.C)
+    _loaded().spd_fold(
+        ctypes.byref(problem),
+        _pointer(mean),
+        _pointer(var),
+        _pointer(weight),
+        _pointer(bias),
+        ctypes.c_double(norm.eps),
+        _pointer(folded),
+    )
+    return tuple(folded)
 
 
 def _forward(
@@ -242,13 +257,23 @@ class _Fire(torch.autograd.Function):
             _pointer(grad),
             _pointer(sums),
         )
+        weight_grad = bias_grad = None
+        if scale is not None and not failed:
+            norm_grads = torch.empty(2, channels)
+            weight_grad, bias_grad = norm_grads
+            failed = _loaded().spd_norm_backward(
+                ctypes.byref(problem),
+                _pointer(x),
+                _pointer(grad),
+                _pointer(scale),
+                _pointer(mean),
+                _pointer(inverse),
+                _pointer(sums),
+                ctypes.c_int(ctx.batch_statistics),
+                _pointer(norm_grads),
+            )
         if failed:
             raise MemoryError("no memory for the backward pass of a spiking layer")
-        weight_grad = bias_grad = None
-        if scale is not None:
-            bias_grad = sums[:channels].float()
-            weight_grad = sums[channels : 2 * channels].float() * inverse
-            _through_norm(problem, x, grad, scale, mean, inverse, sums, ctx.batch_statistics)
         need = ctx.needs_input_grad
         return (
             grad,
@@ -258,39 +283,3 @@ class _Fire(torch.autograd.Function):
             sums[-1].float() if need[4] else None,
             *([None] * 5),
         )
-
-
-def _statistics(problem: _Problem, x: Tensor, norm: Any) -> tuple[Tensor, Tensor]:
-    """Return mean and 1/std per channel: of this batch when training, else the running ones."""
-    if not norm.training:
-        return norm.running_mean.float(), torch.rsqrt(norm.running_var.float() + norm.eps)
-    moments = torch.empty(2, problem.C, dtype=torch.float64)
-    _loaded().spd_moments(
-        ctypes.byref(problem), _pointer(x), _pointer(moments[0]), _pointer(moments[1])
-    )
-    norm.track(moments[0], moments[1], x.numel() // problem.C)
-    return moments[0].float(), torch.rsqrt(moments[1] + norm.eps).float()
-
-
-def _through_norm(
-    problem: _Problem,
-    x: Tensor,
-    grad: Tensor,
-    scale: Tensor,
-    mean: Tensor,
-    inverse: Tensor,
-    sums: Tensor,
-    batch_statistics: bool,
-) -> None:
-    """Carry the gradient through the norm: g <- scale (g - mean(g) - xhat mean(g xhat))."""
-    a, b, d = scale, None, None
-    if batch_statistics:
-        count = x.numel() // problem.C
-        wide, inv = scale.double(), inverse.double()
-        first = sums[: problem.C] / count
-        second = sums[problem.C : 2 * problem.C] * inv * inv / count
-        b = (-wide * second).float()
-        d = (wide * (second * mean.double() - first)).float()
-    _loaded().spd_affine(
-        ctypes.byref(problem), _pointer(x), _pointer(grad), _pointer(a), _pointer(b), _pointer(d)
-    )

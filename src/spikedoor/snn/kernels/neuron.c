@@ -224,6 +224,21 @@ INLINE void moments_chunk(const void *x, int64_t first, int64_t last, int64_t C,
     }
 }
 
+/* The norm as scale and shift, and its mean and 1/std: out [4][C] float, from mean and variance. */
+int spd_fold(const Problem *p, const double *mean, const double *var, const float *weight,
+             const float *bias, double eps, float *out) {
+    int64_t C = p->C;
+    for (int64_t c = 0; c < C; c++) {
+        float inverse = (float)(1.0 / __builtin_sqrt(var[c] + eps)), m = (float)mean[c];
+        float scale = weight[c] * inverse;
+        out[c] = scale;
+        out[C + c] = bias[c] - m * scale;
+        out[2 * C + c] = m;
+        out[3 * C + c] = inverse;
+    }
+    return 0;
+}
+
 /* Mean and biased variance of each channel over all rows of x [rows][C]. */
 int spd_moments(const Problem *p, const void *x, double *mean, double *var) {
     int64_t C = p->C, rows = p->S * p->N * p->H * p->W;
@@ -551,15 +566,29 @@ INLINE void affine_rows(const void *x, void *g, const float *a, const float *b, 
         }
 }
 
-/* g <- a * g + b * x + d per channel, in place: the way back through the norm. */
-int spd_affine(const Problem *p, const void *x, void *g, const float *a, const float *b, const float *d) {
-    int64_t rows = p->S * p->N * p->H * p->W;
+/* The way back through the norm, in place: g <- scale (g - mean(g) - xhat mean(g xhat)), without the
+ * means where it did not use the statistics of this batch. sums are those of spd_backward; wb [2][C]
+ * gets the gradients of the norm's weight and bias. */
+int spd_norm_backward(const Problem *p, const void *x, void *g, const float *scale, const float *mean,
+                      const float *inverse, const double *sums, int batch_statistics, float *wb) {
+    int64_t rows = p->S * p->N * p->H * p->W, C = p->C;
+    float *b = batch_statistics ? malloc(2 * C * sizeof(float)) : NULL, *d = b ? b + C : NULL;
+    if (batch_statistics && !b) return 1;
+    for (int64_t c = 0; c < C; c++) {
+        wb[c] = (float)sums[C + c] * inverse[c];
+        wb[C + c] = (float)sums[c];
+        if (!b) continue;
+        double mean_g = sums[c] / rows, mean_gx = sums[C + c] * inverse[c] * inverse[c] / rows;
+        b[c] = (float)(-(double)scale[c] * mean_gx);
+        d[c] = (float)(scale[c] * (mean_gx * mean[c] - mean_g));
+    }
 #pragma omp parallel for schedule(static) num_threads(p->threads)
     for (int k = 0; k < CHUNKS; k++) {
-        if (p->dtype == F32) affine_rows(x, g, a, b, d, p->C, SPAN(rows, k), SPAN(rows, k + 1), F32);
-        else affine_rows(x, g, a, b, d, p->C, SPAN(rows, k), SPAN(rows, k + 1), BF16);
+        if (p->dtype == F32) affine_rows(x, g, scale, b, d, C, SPAN(rows, k), SPAN(rows, k + 1), F32);
+        else affine_rows(x, g, scale, b, d, C, SPAN(rows, k), SPAN(rows, k + 1), BF16);
     }
+    free(b);
     return 0;
 }
 
-int spd_version(void) { return 3; } /* raise it whenever Problem or a signature changes */
+int spd_version(void) { return 4; } /* raise it whenever Problem or a signature changes */

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast, final
+from typing import Self, cast, final
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 from torch.nn.utils import skip_init
 
@@ -29,6 +29,12 @@ class BadNet(Architecture):
     """Channels of the first convolution; the second has 2 and the hidden layer 32 times as many."""
     centre: bool = False
     """Take pixels from [0, 1] to [-1, 1] first, in place of a normalised data set."""
+
+    @model_validator(mode="after")
+    def _has_no_norm(self) -> Self:
+        if self.norm != "bn":
+            raise ValueError(f"network 'badnet' has no norm at all, so none of kind '{self.norm}'")
+        return self
 
     def _plan(self, shape: Shape, classes: int, activation: Make) -> Network:
         pad = 2 if min(shape[1:]) < 16 else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import final
+from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from spikedoor.errors import ConfigError
 from spikedoor.registry import Family
 from spikedoor.rng import torch_generator
 from spikedoor.snn.activations import Activation
-from spikedoor.snn.blocks import Head, Synapse
+from spikedoor.snn.blocks import Head, Synapse, start_at_thresholds
 from spikedoor.snn.signal import Signal
 
 __all__ = ["NETWORKS", "Architecture", "Make", "Network", "Shape", "scaled"]
@@ -55,6 +55,9 @@ class Architecture(Component):
 
     family = NETWORKS
 
+    norm: Literal["bn", "tdbn"] = "bn"
+    """Batch norm, or its threshold-dependent form: the scale starts at the threshold, not at 1."""
+
     def build(self, shape: Shape, classes: int, activation: Make, seed: int | None) -> Network:
         """Make a network.
 
@@ -73,6 +76,8 @@ class Architecture(Component):
                 f"network '{self.name}' takes frames of 8 to 128 px, got {shape[1]}x{shape[2]}"
             )
         network = self._plan(shape, classes, activation)
+        if self.norm == "tdbn":
+            start_at_thresholds(network)
         if seed is not None:
             _initialise(network, torch_generator(seed, "init"))
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
