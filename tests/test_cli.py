@@ -86,7 +86,9 @@ def test_bare_call_shows_help(cli):
     assert "spikedoor run experiment.toml" in cli()[1]
 
 
-@pytest.mark.parametrize("verb", ["demo", "run", "check", "preview", "list", "show", "env"])
+@pytest.mark.parametrize(
+    "verb", ["demo", "run", "reproduce", "check", "preview", "list", "show", "env"]
+)
 def test_every_verb_explains_itself(cli, verb):
     code, out, err = cli(verb, "--help")
     assert (code, err) == (0, "")
@@ -175,7 +177,7 @@ def test_a_fault_of_ours_keeps_its_traceback(cli, monkeypatch):
 def test_list(cli):
     code, out, _ = cli("list")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == list(KINDS)
+    assert [line.split()[0] for line in out.splitlines()] == [*KINDS, "presets"]
     assert "patch" in cli("list", "triggers")[1]
     for kind in KINDS:
         singular = family(kind).kind

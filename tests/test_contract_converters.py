@@ -18,7 +18,16 @@ from torch import nn
 from spikedoor.errors import ConfigError
 from spikedoor.rules.conversion import CONVERTERS, Converter, report
 from spikedoor.snn.activations import Rectifier, Spiking
-from spikedoor.snn.networks import NETWORKS, VGG, Architecture, Network, ResNet, SmallConv
+from spikedoor.snn.networks import (
+    NETWORKS,
+    VGG,
+    Architecture,
+    BadNet,
+    Network,
+    PreActResNet,
+    ResNet,
+    SmallConv,
+)
 from spikedoor.snn.neurons import IF
 from spikedoor.snn.readout import MeanCurrent
 from spikedoor.snn.rectifiers import RECTIFIERS
@@ -29,10 +38,14 @@ SMALL: dict[str, Architecture] = {
     "small-conv": SmallConv(width=4),
     "vgg": VGG(depth=5, width=0.125),
     "resnet": ResNet(depth=20, width=0.5),
+    "badnet": BadNet(width=4, centre=True),
+}
+UNCONVERTIBLE: dict[str, tuple[Architecture, str]] = {
+    "preact-resnet": (PreActResNet(width=0.125), r"'blocks\.0' \(Bare\)"),
 }
 
 every_converter = pytest.mark.parametrize("name", CONVERTERS.names())
-every_network = pytest.mark.parametrize("network", NETWORKS.names())
+every_network = pytest.mark.parametrize("network", SMALL)
 
 
 def images(seed: int = 1, count: int = 6) -> torch.Tensor:
@@ -67,7 +80,15 @@ def output(network: Network, x: torch.Tensor, steps: int) -> torch.Tensor:
 
 
 def test_every_network_is_tried():
-    assert set(SMALL) == set(NETWORKS.names())
+    assert {*SMALL, *UNCONVERTIBLE} == set(NETWORKS.names())
+
+
+@pytest.mark.parametrize("network", UNCONVERTIBLE)
+@every_converter
+def test_what_cannot_be_converted_is_refused_by_name(name, network):
+    architecture, named = UNCONVERTIBLE[network]
+    with pytest.raises(ConfigError, match=f"does not know the module {named}"):
+        make(name).check(ann_for(name, architecture))
 
 
 @every_converter

@@ -25,6 +25,8 @@ NARROW: dict[str, list[dict[str, object]]] = {
         {"depth": 20, "width": 0.5},
         {"depth": 18, "width": 0.125, "norm": "tdbn"},
     ],
+    "preact-resnet": [{"width": 0.125}, {"width": 0.125, "norm": "tdbn"}],
+    "badnet": [{"width": 4}, {"width": 5, "centre": True}],
 }
 PLANS = {
     " ".join([name, *map(str, fields.values())]): Architecture.from_dict({"name": name, **fields})

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spikedoor.errors import ConfigError
-from spikedoor.rules.losses import TET, CrossEntropy, Loss, RateMSE, SpikeCount
+from spikedoor.rules.losses import TET, CrossEntropy, Loss, RateMSE, SoftmaxTwice, SpikeCount
 from spikedoor.snn.neurons import IF
 from spikedoor.snn.readout import MeanRate
 
@@ -46,6 +46,19 @@ class TestCrossEntropy:
         changed = torch.cat([scores[:-1] + 5, scores[-1:]])
         first = CrossEntropy().value(currents, scores, labels)
         assert first == CrossEntropy().value(currents + 1, changed, labels)
+
+
+class TestSoftmaxTwice:
+    def test_by_hand(self):
+        # Softmax of (log 3, 0) is (3/4, 1/4), whose softmax gives the label 1 / (1 + e^(1/2)).
+        scores = tensor([[[9.0, -9.0]], [[math.log(3), 0.0]]])
+        value = SoftmaxTwice().value(scores, scores, torch.tensor([1]))
+        assert float(value) == pytest.approx(math.log(1 + math.exp(0.5)))
+
+    def test_cannot_fall_below_its_bound(self):
+        certain = tensor([[[1000.0] + [0.0] * 9]])
+        value = SoftmaxTwice().value(certain, certain, torch.tensor([0]))
+        assert float(value) == pytest.approx(math.log(math.e + 9) - 1)
 
 
 class TestRateMSE:

@@ -8,9 +8,17 @@ from torch import nn
 
 from spikedoor.errors import ConfigError
 from spikedoor.snn.activations import Activation, Rectifier
-from spikedoor.snn.blocks import Flatten, Head, Residual, Synapse, Unit
+from spikedoor.snn.blocks import Flatten, Head, PreActivated, Residual, Synapse, Unit
 from spikedoor.snn.kernels import use
-from spikedoor.snn.networks import VGG, Architecture, Network, ResNet, SmallConv
+from spikedoor.snn.networks import (
+    VGG,
+    Architecture,
+    BadNet,
+    Network,
+    PreActResNet,
+    ResNet,
+    SmallConv,
+)
 from spikedoor.snn.neurons import IF, LIF
 from spikedoor.snn.norm import BatchNorm
 from spikedoor.snn.signal import Signal
@@ -34,6 +42,10 @@ def spiking() -> Activation:
 
 def drawn(seed: int, count: int = BATCH) -> torch.Tensor:
     return torch.randn((count, *SHAPE), generator=torch.Generator().manual_seed(seed))
+
+
+def images(*shape: int) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
 
 
 def train(network: Network, steps: int, passes: int = 1) -> None:
@@ -155,13 +167,55 @@ def is_shortcut(network: Network, synapse: Synapse) -> bool:
         (SmallConv(), 352 + 18560 + 401664 + 1290),
         # 269,722, the 0.27 M of He et al., and 2,752 of two 1x1 shortcuts with norm
         (ResNet(depth=20), 269_722 + 2_752),
+        # He et al.'s ResNet-18 without biases: the count of public code for CIFAR
+        (PreActResNet(), 11_171_146),
+        # 16c5: 400 + 16; 32c5: 12800 + 32; 512 x 512 + 512; 512 x 10 + 10
+        (BadNet(), 416 + 12_832 + 262_656 + 5_130),
     ],
     ids=str,
 )
 def test_parameters(plan: Architecture, count: int):
-    shape = (1, 28, 28) if isinstance(plan, SmallConv) else (3, 32, 32)
+    shape = (1, 28, 28) if isinstance(plan, (SmallConv, BadNet)) else (3, 32, 32)
     network = plan.build(shape, 10, Rectifier, 0)
     assert sum(value.numel() for value in network.parameters()) == count
+
+
+def test_preactivated_block_by_formula():
+    """``x + c2 relu(n2 c1 relu(n1 x))``; a shortcut starts behind the first activation."""
+    plan = PreActResNet(width=0.125)
+    network = plan.build((3, 8, 8), 3, Rectifier, 0).eval()
+    plain, changing = network.blocks[1], network.blocks[3]
+    assert isinstance(plain, PreActivated)
+    assert isinstance(changing, PreActivated)
+    x = images(3, 8, 8, 8) - 0.5
+    for block in (plain, changing):
+        for norm in block.norms:
+            norm.running_mean.uniform_(-0.2, 0.2)
+            norm.weight.data.uniform_(0.5, 1.5)
+        first = block.norms[0](x).relu()
+        through = block.synapses[1](block.norms[1](block.synapses[0](first)).relu())
+        around = x if block.shortcut is None else block.shortcut(first)
+        torch.testing.assert_close(block(Signal(x, 1, 3)).data, through + around)
+    assert plain.shortcut is None
+    assert changing.shortcut is not None
+
+
+def test_preactivated_block_of_neurons_meets_a_constant_current_at_every_step():
+    block = PreActResNet(width=0.125).build((3, 8, 8), 3, spiking, 0).eval().blocks[1]
+    x = 3 * images(2, 8, 8, 8)
+    repeated = Signal(x.repeat(4, 1, 1, 1), 4, 2)
+    torch.testing.assert_close(block(Signal(x, 4, 2)).data, block(repeated).data)
+
+
+def test_badnet_takes_centred_pixels_and_pads_small_frames_alone():
+    plain, centred = (
+        BadNet(width=4, centre=c).build((1, 28, 28), 10, Rectifier, 0) for c in (False, True)
+    )
+    x = images(2, 1, 28, 28)
+    torch.testing.assert_close(centred(Signal(x, 1, 2)), plain(Signal(2 * x - 1, 1, 2)))
+    assert [unit.synapse.layer.padding for unit in plain.blocks[:2]] == [(0, 0), (0, 0)]
+    small = BadNet(width=4).build((1, 8, 8), 10, Rectifier, 0)
+    assert [unit.synapse.layer.padding for unit in small.blocks[:2]] == [(2, 2), (2, 2)]
 
 
 @pytest.mark.parametrize("backend", ["auto", "torch"])

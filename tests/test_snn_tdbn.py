@@ -6,11 +6,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from spikedoor.errors import ConfigError
 from spikedoor.rules.conversion.base import fold
 from spikedoor.snn.activations import Rectifier
 from spikedoor.snn.blocks import Residual, Synapse, Unit
-from spikedoor.snn.networks import Architecture, Network, ResNet, SmallConv
-from spikedoor.snn.neurons import LIF
+from spikedoor.snn.networks import (
+    Architecture,
+    BadNet,
+    Network,
+    PreActResNet,
+    ResNet,
+    SmallConv,
+)
+from spikedoor.snn.neurons import IF, LIF
 from spikedoor.snn.norm import BatchNorm
 from spikedoor.snn.signal import Signal
 from spikedoor.victim import Blueprint
@@ -119,3 +127,15 @@ def test_a_blueprint_of_before_there_was_a_choice_means_batch_norm():
     assert plain["architecture"].pop("norm") == "bn"
     assert plain["neuron"].pop("learn_threshold") is False
     assert Blueprint.from_dict(plain) == Blueprint(ResNet(), SHAPE, ("a", "b"), LIF())
+
+
+def test_norms_before_an_activation_start_at_its_threshold():
+    network = PreActResNet(width=0.125, norm="tdbn").build((3, 8, 8), 3, IF(threshold=0.5).build, 0)
+    norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
+    assert len(norms) == 16
+    assert all((norm.weight == 0.5).all() for norm in norms)
+
+
+def test_a_network_without_norms_refuses_it():
+    with pytest.raises(ConfigError, match="'badnet' has no norm at all"):
+        BadNet(norm="tdbn")

@@ -92,7 +92,10 @@ def test_base_names_a_preset_or_another_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('base = "digit"', r"sweep\.toml: base: no preset 'digit'; did you mean 'digits'\?"),
+        (
+            'base = "digit"',
+            r"sweep\.toml: base: no preset or file 'digit'; did you mean 'dig",
+        ),
         ('base = "none.toml"', r"none\.toml: cannot be read"),
         ("grids = {}", r"grids: unknown key; did you mean 'grid'\?"),
         ("grid.attack.rate = 0.1", r"grid\.attack\.rate: expected a list of values, got 0\.1"),

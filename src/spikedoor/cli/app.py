@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from spikedoor.cli import catalogue, experiments, machine, store, sweeps, tables
+from spikedoor.cli import catalogue, experiments, machine, reproduce, store, sweeps, tables
 from spikedoor.errors import SpikedoorError
 
 __all__ = ["app", "main"]
@@ -29,6 +29,7 @@ Examples:
   spikedoor run experiment.toml --set attack.rate=0.1 --seed 3
   spikedoor sweep rates.toml --workers 2
   spikedoor table rates.toml --mean
+  spikedoor reproduce badnets-pytorch-mnist-short
   spikedoor store size runs/store
 
 \b
@@ -51,6 +52,7 @@ app.command("demo", epilog=experiments.DEMO_EXAMPLES)(experiments.demo)
 app.command("run", epilog=experiments.RUN_EXAMPLES)(experiments.run)
 app.command("sweep", epilog=sweeps.SWEEP_EXAMPLES)(sweeps.sweep)
 app.command("table", epilog=tables.TABLE_EXAMPLES)(tables.table)
+app.command("reproduce", epilog=reproduce.REPRODUCE_EXAMPLES)(reproduce.reproduce)
 app.command("check", epilog=experiments.CHECK_EXAMPLES)(experiments.check)
 app.command("preview", epilog=experiments.PREVIEW_EXAMPLES)(experiments.preview)
 app.command("list", epilog=catalogue.LIST_EXAMPLES)(catalogue.list_members)

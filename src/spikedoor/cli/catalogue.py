@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spikedoor.cli.output import print_json, say
+from spikedoor.cli.presets import list_presets, show_preset
 
 if TYPE_CHECKING:
     from spikedoor.component import Component
@@ -20,11 +21,13 @@ LIST_EXAMPLES = """\b
 Examples:
   spikedoor list
   spikedoor list triggers
+  spikedoor list presets
 """
 SHOW_EXAMPLES = """\b
 Examples:
   spikedoor show trigger patch
   spikedoor show rules hybrid
+  spikedoor show preset badnets-pytorch-mnist
 """
 
 KINDS = {
@@ -45,6 +48,8 @@ KINDS = {
     "augmentations": "spikedoor.rules.optimisers:AUGMENTATIONS",
 }
 
+_PRESETS = "presets"
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -57,7 +62,7 @@ def family(kind: str) -> Family:
         if name in KINDS:
             module, _, variable = KINDS[name].partition(":")
             return getattr(import_module(module), variable)
-    raise ConfigError(f"unknown kind '{kind}'{hint(kind, KINDS)}")
+    raise ConfigError(f"unknown kind '{kind}'{hint(kind, (*KINDS, _PRESETS))}")
 
 
 def list_members(
@@ -68,12 +73,18 @@ def list_members(
 ) -> None:
     """List the kinds, or what there is of one."""
     if kind is None:
+        from spikedoor.study import presets
+
         counts = {name: len(family(name).names()) for name in KINDS}
+        counts[_PRESETS] = len(presets())
         if json:
             print_json(counts)
             return
         for name, count in counts.items():
             say(f"{name:15}{count:3}")
+        return
+    if kind in (_PRESETS, "preset"):
+        list_presets(json)
         return
     members = family(kind)
     found = [(name, members[name]) for name in members.names()]
@@ -97,6 +108,9 @@ def show(
     json: Json = False,
 ) -> None:
     """Show a component: parameters, source, TOML."""
+    if kind in (_PRESETS, "preset"):
+        show_preset(name, json)
+        return
     members = family(kind)
     cls = members[name]
     if json:

@@ -26,6 +26,7 @@ Examples:
   spikedoor run experiment.toml
   spikedoor run experiment.toml --set attack.rate=0.1 --set rule.steps=8 --out high-rate
   spikedoor run experiment.toml --set rule=conversion --no-twin --json
+  spikedoor run digits
 """
 CHECK_EXAMPLES = """\b
 Examples:
@@ -38,7 +39,9 @@ Examples:
   spikedoor preview experiment.toml --set attack.trigger.size=5 --out larger.png
 """
 
-File = Annotated[Path, typer.Argument(metavar="FILE.toml", help="The experiment.")]
+File = Annotated[
+    Path, typer.Argument(metavar="FILE.toml", help="The experiment, or the name of a preset.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B=C", help="Set a key of the file; may be repeated."),
@@ -114,7 +117,10 @@ def run(
 
 
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE.toml...", help="Experiments.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE.toml...", help="Experiments, sweeps, or names of presets."),
+    ],
     settings: Settings = None,
     json: Json = False,
 ) -> None:
@@ -141,9 +147,10 @@ def check(
 
 def _checked(file: Path, settings: tuple[str, ...]) -> tuple[str, dict[str, object]]:
     """Return in brief what a valid file describes, and the same as plain values."""
-    from spikedoor.study import load, load_sweep
+    from spikedoor.study import load, load_sweep, located
     from spikedoor.study.sweep import is_sweep
 
+    file = located(file)
     if is_sweep(file):
         planned = load_sweep(file, settings).experiments()
         brief = (

@@ -30,6 +30,7 @@ __all__ = [
     "Settings",
     "StoreFolder",
     "campaign_of",
+    "pin_name",
     "sweep",
     "to_read",
 ]
@@ -108,15 +109,15 @@ def sweep(
         told = f"{workers} workers of {threads} threads" if threads > 1 else f"{workers} workers"
         print(f"note: {told} on {cores} cores slow each other down", file=sys.stderr)
     with engine_of(campaign, engine, workers, address) as made, live(campaign, todo) as watch:
-        board = campaign.run(made, todo, watch, name=_pin(file))
+        board = campaign.run(made, todo, watch, name=pin_name(file.stem, str(file.absolute())))
     seconds = time.perf_counter() - start
     _finish(campaign, board, file, seconds, json)
 
 
-def _pin(file: Path) -> str:
-    """Return a name for the file's results, of its own for each place that a file lies in."""
-    plain = re.sub(r"[^A-Za-z0-9_-]", "-", file.stem).strip("-")[:50]
-    return f"{plain or 'sweep'}-{hashlib.sha256(str(file.absolute()).encode()).hexdigest()[:8]}"
+def pin_name(stem: str, identity: str) -> str:
+    """Return a name to pin results under: the stem as far as it may be part of it, and a hash."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "-", stem).strip("-")[:50]
+    return f"{plain or 'sweep'}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from spikedoor.cli.sweeps import (
 if TYPE_CHECKING:
     from spikedoor.records.query import Table
 
-__all__ = ["table"]
+__all__ = ["main_columns", "table"]
 
 TABLE_EXAMPLES = """\b
 Examples:
@@ -82,14 +82,14 @@ def table(
     if select:
         found = found.select(*select)
     elif not full and not json and format != "parquet" and format != "csv":
-        found = found.select(*_main(found.columns))
+        found = found.select(*main_columns(found.columns))
     if json:
         print_json(list(found.rows))
         return
     _show(found, format, out)
 
 
-def _main(columns: tuple[str, ...]) -> list[str]:
+def main_columns(columns: tuple[str, ...]) -> list[str]:
     """Return the columns without the secondary measures and their limits."""
     return [
         name

@@ -12,7 +12,7 @@ from torch import Tensor
 from spikedoor.component import Component
 from spikedoor.registry import Family
 
-__all__ = ["LOSSES", "TET", "CrossEntropy", "Loss", "RateMSE", "SpikeCount"]
+__all__ = ["LOSSES", "TET", "CrossEntropy", "Loss", "RateMSE", "SoftmaxTwice", "SpikeCount"]
 
 LOSSES = Family("loss", home="spikedoor.rules.losses")
 
@@ -41,6 +41,20 @@ class CrossEntropy(Loss):
 
     def value(self, currents: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(scores[-1], labels, label_smoothing=self.smoothing)
+
+
+@final
+@LOSSES.register("softmax-twice", "badnets-pytorch", "https://github.com/verazuo/badnets-pytorch")
+class SoftmaxTwice(Loss):
+    """Cross-entropy that takes the softmax of the scores for scores: ``CE(softmax(s), y)``.
+
+    Networks that end in a softmax are trained so where the loss has one of its own, as in much
+    public code. It cannot fall below ``log(e + K - 1) - 1`` for K classes, and learns slowly. It is
+    here to repeat published runs.
+    """
+
+    def value(self, currents: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(scores[-1].softmax(1), labels)
 
 
 @final

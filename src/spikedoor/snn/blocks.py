@@ -18,7 +18,10 @@ from spikedoor.snn.kernels import Pool
 from spikedoor.snn.norm import BatchNorm
 from spikedoor.snn.signal import Signal
 
-__all__ = ["Flatten", "Head", "Residual", "Synapse", "Unit", "start_at_thresholds"]
+__all__ = [
+    "Bare", "Centre", "Flatten", "Head", "PreActivated", "Residual", "Synapse", "Unit",
+    "start_at_thresholds",
+]  # fmt: skip
 
 
 @final
@@ -33,8 +36,14 @@ class Synapse(nn.Module):
     @classmethod
     def conv(cls, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> Synapse:
         """Make a convolution (padded to keep the size, no bias) with batch norm."""
+        bare = cls.bare_conv(inputs, outputs, kernel, stride)
+        return cls(bare.layer, BatchNorm(outputs))
+
+    @classmethod
+    def bare_conv(cls, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> Synapse:
+        """Make a convolution (padded to keep the size, no bias) without a norm."""
         layer = skip_init(nn.Conv2d, inputs, outputs, kernel, stride, kernel // 2, bias=False)
-        return cls(cast(nn.Conv2d, layer), BatchNorm(outputs))
+        return cls(cast(nn.Conv2d, layer), None)
 
     @classmethod
     def linear(cls, inputs: int, outputs: int) -> Synapse:
@@ -100,6 +109,55 @@ class Residual(nn.Module):
 
 
 @final
+class PreActivated(nn.Module):
+    """Residual block with norm and activation before each of its synapses, none after the sum.
+
+    A shortcut starts behind the first activation. The norms stand before the activations and not
+    behind a synapse, so they cannot be folded into one.
+    """
+
+    def __init__(
+        self,
+        norms: tuple[BatchNorm, BatchNorm],
+        activations: tuple[Activation, Activation],
+        synapses: tuple[Synapse, Synapse],
+        shortcut: Synapse | None,
+    ) -> None:
+        super().__init__()
+        self.norms, self.activations = nn.ModuleList(norms), nn.ModuleList(activations)
+        self.synapses, self.shortcut = nn.ModuleList(synapses), shortcut
+
+    def forward(self, signal: Signal) -> Signal:
+        first = self.activations[0](signal, self.norms[0])
+        second = self.activations[1](first.map(self.synapses[0]), self.norms[1])
+        around = signal if self.shortcut is None else first.map(self.shortcut)
+        if around.constant:
+            around = around.map(lambda _: around.over_time().flatten(0, 1))
+        through = second.map(self.synapses[1])
+        return through._replace(data=through.data + around.data)
+
+
+@final
+class Bare(nn.Module):
+    """A synapse whose current goes on as it is."""
+
+    def __init__(self, synapse: Synapse) -> None:
+        super().__init__()
+        self.synapse = synapse
+
+    def forward(self, signal: Signal) -> Signal:
+        return signal.map(self.synapse)
+
+
+@final
+class Centre(nn.Module):
+    """Take pixels from [0, 1] to [-1, 1]."""
+
+    def forward(self, signal: Signal) -> Signal:
+        return signal.map(lambda x: 2 * x - 1)
+
+
+@final
 class Flatten(nn.Module):
     """Average maps to ``side`` x ``side`` pixels, where a side is given, and flatten.
 
@@ -152,15 +210,17 @@ def start_at_thresholds(network: nn.Module) -> None:
         not. A shortcut without a convolution has no norm, as elsewhere.
     """
     for block in network.modules():
-        if isinstance(block, Unit):
-            branches = [block.synapse]
+        if isinstance(block, PreActivated):
+            pairs = list(zip(block.norms, block.activations, strict=True))
+        elif isinstance(block, Unit):
+            pairs = [(block.synapse.norm, block.activation)]
         elif isinstance(block, Residual):
             branches = [s for s in (block.second, block.shortcut) if s is not None]
+            pairs = [(synapse.norm, block.activation) for synapse in branches]
         else:
             continue
-        neurons = block.activation
-        threshold = neurons.threshold_in_force if isinstance(neurons, Spiking) else 1.0
         alpha = 2**-0.5 if isinstance(block, Residual) else 1.0
-        for synapse in branches:
-            if synapse.norm is not None:
-                synapse.norm.weight.fill_(alpha * threshold)
+        for norm, neurons in pairs:
+            if isinstance(norm, BatchNorm):
+                threshold = neurons.threshold_in_force if isinstance(neurons, Spiking) else 1.0
+                norm.weight.fill_(alpha * threshold)

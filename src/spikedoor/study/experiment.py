@@ -15,7 +15,7 @@ from spikedoor.errors import ConfigError
 from spikedoor.rules import Rule
 from spikedoor.snn.networks import Architecture, SmallConv
 
-__all__ = ["Experiment", "load", "override", "read_toml", "with_key"]
+__all__ = ["Experiment", "override", "read_toml", "with_key"]
 
 
 class Experiment(Component):
@@ -38,28 +38,6 @@ class Experiment(Component):
     threads: int | None = Field(None, ge=1, le=1024)
     """Threads to compute with on the CPU: the last bits of a sum depend on their number. None takes
     as many as torch has; a sweep takes one."""
-
-
-def load(path: str | Path, settings: tuple[str, ...] = (), seed: int | None = None) -> Experiment:
-    """Read an experiment from a TOML file.
-
-    Args:
-        path: The file.
-        settings: Overrides such as ``"attack.rate=0.1"``.
-        seed: Override of the seed.
-
-    Raises:
-        ConfigError: Naming the file, the key, what was expected, what came, and what is near.
-    """
-    table = read_toml(path)
-    for setting in settings:
-        table = override(table, setting)
-    if seed is not None:
-        table["seed"] = seed
-    try:
-        return Experiment.from_dict(table)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from spikedoor.component import Component
-from spikedoor.errors import ConfigError, hint
+from spikedoor.errors import ConfigError
 from spikedoor.study.experiment import Experiment, override, read_toml, with_key
+from spikedoor.study.preset import experiment_table, located
 
 __all__ = ["Part", "Planned", "Sweep", "is_sweep", "load_sweep"]
 
@@ -21,7 +22,6 @@ Table = dict[str, Any]
 Axes = dict[str, list[Any]]
 
 _MOST = 100_000
-_PRESETS = Path(__file__).parent / "presets"
 
 
 class Part(Component):
@@ -150,7 +150,7 @@ def load_sweep(path: str | Path, settings: tuple[str, ...] = ()) -> Sweep:
     table = read_toml(path)
     base = table.get("base")
     if isinstance(base, str):
-        table["base"] = read_toml(_found(base, path))
+        table["base"] = _base(base, path)
     for setting in settings:
         table = override(table, setting)
     try:
@@ -168,14 +168,12 @@ def is_sweep(path: str | Path) -> bool:
     return bool(set(read_toml(path)) & (set(Sweep.model_fields) - set(Experiment.model_fields)))
 
 
-def _found(base: str, path: Path) -> Path:
-    if base.endswith(".toml"):
-        return path.parent / base
-    preset = _PRESETS / f"{base}.toml"
-    if not preset.is_file():
-        names = [found.stem for found in _PRESETS.glob("*.toml")]
-        raise ConfigError(f"{path}: base: no preset '{base}'{hint(base, names)}")
-    return preset
+def _base(base: str, path: Path) -> Table:
+    """Return the experiment that a sweep's file names: another file beside it, or a preset."""
+    try:
+        return experiment_table(path.parent / base if base.endswith(".toml") else located(base))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: base: {error}") from None
 
 
 def merged(base: Table, changes: Table) -> Table:

@@ -8,7 +8,7 @@ from torch import nn
 
 from spikedoor.errors import ConfigError
 from spikedoor.snn.activations import Rectifier
-from spikedoor.snn.blocks import Flatten, Head, Residual, Synapse, Unit
+from spikedoor.snn.blocks import Centre, Flatten, Head, Residual, Synapse, Unit
 from spikedoor.snn.networks import Network
 from spikedoor.snn.norm import BatchNorm
 
@@ -16,7 +16,7 @@ __all__ = ["check_modules", "max_pooled"]
 
 _KNOWN = (
     Network, Unit, Residual, Synapse, Flatten, Head, Rectifier, BatchNorm,
-    nn.Conv2d, nn.Linear, nn.ModuleList,
+    Centre, nn.Conv2d, nn.Linear, nn.ModuleList,
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from spikedoor.rules.base import Phase, Rule, Source, clean_of, with_notes
 from spikedoor.rules.conversion.base import Converter
 from spikedoor.rules.conversion.percentile import Percentile
 from spikedoor.rules.conversion.report import report
-from spikedoor.rules.losses import CrossEntropy
+from spikedoor.rules.losses import CrossEntropy, Loss
 from spikedoor.rules.training import Training, train
 from spikedoor.snn.activations import Spiking
 from spikedoor.snn.encoding import Direct, Encoding
@@ -129,9 +129,10 @@ def train_ann(
     seed: int,
     device: str = "cpu",
     activation: Nonlinearity = ReLU(),  # noqa: B008 (frozen)
+    loss: Loss = CrossEntropy(),  # noqa: B008 (frozen)
 ) -> Stage:
-    """Train the network as an ANN on cross-entropy."""
+    """Train the network as an ANN."""
     blueprint = Blueprint(network, data.shape, data.classes, activation=activation)
     stage = Stage("ann", blueprint, blueprint.build(seed)).to(device)
-    log = train(stage, data, CrossEntropy(), how, seed)
+    log = train(stage, data, loss, how, seed)
     return with_notes(stage, training=log.to_dict(), seconds=log.seconds)

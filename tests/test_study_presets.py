@@ -1,0 +1,133 @@
+"""Presets: what comes with the package, and published numbers beside measured ones."""
+
+import numpy as np
+import pytest
+
+from spikedoor.data import ImageSet
+from spikedoor.errors import ConfigError
+from spikedoor.records import Store
+from spikedoor.rules import RuleFromANN
+from spikedoor.study import Experiment, Preset, compare, load, load_preset, located, presets
+from spikedoor.study.preset import Expected
+from spikedoor.study.reproduce import reproduction
+from spikedoor.study.results import MEASURES
+from spikedoor.victim import Blueprint
+
+SHAPES = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
+CLASSES = tuple("0123456789")
+
+every_preset = pytest.mark.parametrize("name", presets())
+
+
+@every_preset
+def test_every_preset_is_a_valid_experiment_that_fits_its_data(name):
+    found = load_preset(name)
+    assert found.about.endswith(".")
+    assert Experiment.from_dict(found.experiment.to_dict()) == load(name)
+    shape = SHAPES[found.data.name]
+    network = Blueprint(found.network, shape, CLASSES, None).build(None)
+    if isinstance(found.rule, RuleFromANN):
+        found.rule.converter.check(network)
+    train = ImageSet(np.zeros((400, *shape), np.uint8), np.arange(400) % 10, CLASSES, "black")
+    poisoned = found.attack.poison(train, seed=0)
+    assert poisoned.batch(poisoned.plan.indices[:1]).any()
+    stages = {phase.stage for phase in found.rule.phases()}
+    assert {one.stage for one in found.expected} <= stages
+
+
+@pytest.mark.parametrize("name", [name for name in presets() if name.startswith("released-")])
+def test_presets_of_the_released_code_say_what_they_are(name):
+    first = located(name).read_text().splitlines()[0]
+    assert first == "# set-up from the released code; published numbers unavailable"
+    found = load_preset(name)
+    assert found.expected == ()
+    assert (found.attack.trigger.size, found.attack.trigger.placement) == (5, "released-code")
+
+
+def test_every_rule_and_data_set_of_the_released_code_has_one_and_one_for_the_desk():
+    pairs = [f"{data}-lr-{rule}" for data in ("mnist", "cifar10") for rule in "bch"]
+    assert {f"{kind}-{pair}" for kind in ("released", "desk") for pair in pairs} <= set(presets())
+
+
+def test_a_preset_is_found_by_name_or_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load("digits") == load(presets()["digits"])
+    assert located("digits.toml").name == "digits.toml"
+    assert load("digits", ("rule.steps=9",), seed=4).seed == 4
+    with pytest.raises(ConfigError, match=r"no preset or file 'digit'; did you mean 'digits'\?"):
+        load("digit")
+
+
+def test_keys_of_a_preset_are_no_part_of_its_experiment(tmp_path):
+    file = tmp_path / "mine.toml"
+    text = 'about = "Mine."\ndata = "digits"\nrule = "direct"\n'
+    number = 'stage = "direct"\nmeasure = "clean_accuracy"\nvalue = 0.9\ntolerance = 0.1\n'
+    file.write_text(f'{text}[[expected]]\n{number}source = "nowhere"\n')
+    assert type(load(file)) is Experiment
+    assert load(file) == Experiment(data={"name": "digits"}, rule={"name": "direct"})
+    assert load_preset(file).expected[0].value == 0.9
+    for wrong, told in [
+        (f"abut = 1\n{text}", "did you mean 'about'"),
+        (f"{text}[[expected]]\n{number}", r"expected\.0\.source: field required"),
+        (f"{text}[[expected]]\n{number}source = ''", r"expected\.0\.source"),
+        (f"{text}[[expected]]\n{number}source = 's'\nby = 1", r"expected\.0\.by: unknown key"),
+    ]:
+        file.write_text(wrong)
+        with pytest.raises(ConfigError, match=told):
+            load_preset(file)
+
+
+def expected(**fields):
+    given = {"stage": "ann", "measure": "clean_accuracy", "value": 0.9, "tolerance": 0.05}
+    return Expected(**{**given, "source": "here", **fields})
+
+
+def row(seed, accuracy, **fields):
+    found = {"rule": "ann", "seed": seed, "stage": "ann", "T": 1}
+    for name in MEASURES:
+        value = accuracy if name == "clean_accuracy" else None
+        low, high = (None, None) if value is None else (value - 0.01, value + 0.01)
+        found |= {name: value, f"{name}.low": low, f"{name}.high": high, f"{name}.count": 100}
+    return found | {"seconds": 1.0, "status": "done", "reason": None} | fields
+
+
+def test_one_seed_has_the_interval_of_its_samples():
+    (found,) = compare([expected()], [row(0, 0.94)])
+    assert (found.measured, found.runs) == (0.94, 1)
+    assert found.interval == pytest.approx((0.93, 0.95))
+    assert found.difference == pytest.approx(0.04)
+    assert found.verdict == "within"
+
+
+def test_several_seeds_have_student_s():
+    (found,) = compare([expected()], [row(0, 0.94), row(1, 0.98), row(2, 0.96)])
+    # 0.96 -+ 4.3027 * 0.02 / sqrt(3)
+    assert found.measured == pytest.approx(0.96)
+    assert found.interval == pytest.approx((0.91032, 1.00968), abs=1e-4)
+    assert (found.runs, found.verdict) == (3, "outside")
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [(0.95, "within"), (0.85, "within"), (0.9501, "outside"), (0.8499, "outside")],
+)
+def test_the_tolerance_is_to_both_sides_and_belongs_to_it(value, verdict):
+    (found,) = compare([expected()], [row(0, value)])
+    assert found.verdict == verdict
+
+
+def test_what_a_run_lacks_is_missing_and_not_left_out():
+    rows = [row(0, 0.9), row(1, None, status="missing", reason="ann failed: no luck")]
+    (found,) = compare([expected()], rows)
+    assert (found.verdict, found.reason, found.measured) == ("missing", "ann failed: no luck", None)
+    wanted = expected(measure="attack_success")
+    (found,) = compare([wanted], [row(0, 0.1, status="diverged")])
+    assert (found.verdict, found.reason) == ("missing", "diverged")
+
+
+def test_a_published_number_needs_its_stage(tmp_path):
+    preset = Preset(
+        data={"name": "digits"}, rule={"name": "direct"}, expected=(expected(stage="ann"),)
+    )
+    with pytest.raises(ConfigError, match="rule 'direct' has no stage 'ann'"):
+        reproduction(preset, Store(tmp_path / "store"))
