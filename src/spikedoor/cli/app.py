@@ -115,11 +115,11 @@ def _outcome(arguments: list[str] | None) -> int:
         message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
         return _complain(f"{message} (see spikedoor --help)", 2)
     except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:
         # Python remembers an interrupt inside a string that it executes, as dataclasses do, and
         # would end by the signal at exit although it is handled here; to execute another forgets.
         exec("")
-        code = _INTERRUPTED
-    if code == _INTERRUPTED:
         print("interrupted; nothing is half-written", file=sys.stderr)
     return code if isinstance(code, int) else 0
 
