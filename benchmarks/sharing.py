@@ -6,8 +6,9 @@ Runs the sweep in a new store and measures it. Beside it stand two ways to do th
 experiment by itself, and (b) the sharing that the released scripts of arXiv 2409.15670 do by hand:
 one ANN for all converters, one simulation for each T, LR_H with an ANN of its own, a clean model
 trained once for each rule and seed. Their seconds are the sums of what each stage took in the
-measured run, a simulation's in proportion to its steps. `--alone` runs so many experiments, spread
-over the sweep, by themselves and compares their seconds with that sum.
+measured run on one thread, a simulation's in proportion to its steps. `--alone` runs so many
+experiments, spread over the sweep, by themselves on all threads, as somebody without a sweep would;
+what they take of their sum gives the wall-clock of (a) and (b) beside the sweep's.
 """
 
 from __future__ import annotations
@@ -104,15 +105,27 @@ def main() -> None:
     print(line("(a) every experiment alone", each, ledger.seconds(each), unit))
     print("seconds: sums over stages as they took here, whatever the number of workers")
     chosen = [alone[i * len(alone) // options.alone] for i in range(options.alone)]
+    took = expected = 0.0
     for one in chosen:
-        start = time.perf_counter()
-        workshop = Workshop()
-        data = workshop.dataset(one.experiment.data)
-        evaluation(one, data, workshop.result)
-        took = time.perf_counter() - start
-        expected = ledger.seconds(stages(one).values())
+        seconds = by_itself(one)
+        took, expected = took + seconds, expected + ledger.seconds(stages(one).values())
         name = f"{one.experiment.rule.name}, T={one.experiment.rule.phases()[-1].steps}"
-        print(f"alone, measured: {name}: {took:.1f} s; the sum says {expected:.1f} s")
+        total = ledger.seconds(stages(one).values())
+        print(f"alone on all threads, measured: {name}: {seconds:.1f} s; its stages: {total:.1f} s")
+    if chosen:
+        for name, nodes in (("(b)", hand), ("(a)", each)):
+            clock = ledger.seconds(nodes) * took / expected
+            print(f"{name} one after the other on all threads: {clock:.0f} s, {clock / wall:.1f}x")
+
+
+def by_itself(one: Cell) -> float:
+    """Return the seconds of an experiment by itself, on all threads."""
+    start = time.perf_counter()
+    workshop = Workshop()
+    data = workshop.dataset(one.experiment.data)
+    free = one.experiment.model_copy(update={"threads": None})
+    evaluation(cell(free, data), data, workshop.result)
+    return time.perf_counter() - start
 
 
 def measured(sweep: Sweep, folder: Path, workers: int) -> tuple[float, float, Campaign]:
