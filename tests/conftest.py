@@ -7,6 +7,10 @@ import torch
 
 from spikedoor.cli import main
 
+# A suite started in the background ignores interrupts, and what it starts would do so too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Small tensors gain nothing from a second thread, and several test runs at once lose much.
 torch.set_num_threads(1)
 
