@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
-from uuid import uuid4
 
 import numpy as np
 
 from spikedoor.attack.labels import Labels
-from spikedoor.errors import DataError, MissingDataError, OutputError
+from spikedoor.errors import DataError, MissingDataError
+from spikedoor.files import write_file
 
 __all__ = ["PoisonPlan", "poison_count"]
 
@@ -172,19 +170,7 @@ class PoisonPlan:
         Raises:
             OutputError: If it cannot be written.
         """
-        path = Path(path)
-        aside = path.with_name(f".{path.name}.{uuid4().hex}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with aside.open("x", encoding="utf-8") as file:
-                json.dump(self.to_json(), file)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                aside.unlink()
-            raise OutputError(f"cannot write poison plan {path}: {error.strerror}") from None
+        write_file(path, json.dumps(self.to_json()).encode())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
