@@ -329,6 +329,7 @@ def test_an_estimate_is_what_the_nearest_relatives_took(tmp_path):
     assert seconds({"steps": 4, "net": "small"}) == 2
     assert seconds({"steps": 40, "net": "large"}) == 1000
     assert seconds({"steps": 40, "net": "small"}) == 25  # between 10 x 2 and 5 x 6
+    assert seconds({"steps": 4, "net": "small", "seed": 9}) == 2
     assert seconds({"steps": 4, "net": "small"}, {"steps": 4, "net": "large"}) == 102
     assert history.estimate([Node("ann", {}), Node("ann", {"a": 1})]).unknown == ("ann",)
 

@@ -36,6 +36,7 @@ class History:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._made: dict[str, list[tuple[Entry, dict[str, Any]]]] = {}
+        self._near: dict[str, list[tuple[Entry, dict[str, Any]]]] = {}
         for entry in store.entries():
             self._made.setdefault(entry.kind, []).append((entry, flat(entry.config)))
 
@@ -52,7 +53,7 @@ class History:
         if failure is not None:
             return f"failed before: {failure.splitlines()[0]}"
         inputs = [_CALLED[name] for name, inner in node.inputs.items() if inner.key in todo]
-        near = self._nearest(node)
+        near = self._nearest(node.kind, flat(node.identity()))
         if not near:
             reason = f"there is no '{node.kind}' in the store yet"
         else:
@@ -68,7 +69,12 @@ class History:
         """
         seconds, unknown = 0.0, []
         for node in nodes:
-            near = self._nearest(node)
+            here = flat(node.identity())
+            here.pop("seed", None)
+            sought = json.dumps([node.kind, here], sort_keys=True)
+            if sought not in self._near:
+                self._near[sought] = self._nearest(node.kind, here, but="seed")
+            near = self._near[sought]
             if not near:
                 unknown.append(node.kind)
                 continue
@@ -78,12 +84,13 @@ class History:
             )
         return Estimate(seconds, tuple(dict.fromkeys(unknown)))
 
-    def _nearest(self, node: Node) -> list[tuple[Entry, dict[str, Any]]]:
-        here = flat(node.identity())
+    def _nearest(
+        self, kind: str, here: dict[str, Any], but: str | None = None
+    ) -> list[tuple[Entry, dict[str, Any]]]:
         best: list[tuple[Entry, dict[str, Any]]] = []
         least = -1
-        for entry, there in self._made.get(node.kind, []):
-            count = len(_differences(here, there))
+        for entry, there in self._made.get(kind, []):
+            count = len(_differences(here, {k: v for k, v in there.items() if k != but}))
             if least < 0 or count < least:
                 best, least = [], count
             if count == least:
