@@ -1,0 +1,263 @@
+"""Recordings of an event camera in memory: one flat buffer, and where each recording begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikedoor.data.base import checked_indices
+from spikedoor.errors import ConfigError, DataError
+
+__all__ = ["EventSet", "Events"]
+
+_COLUMNS = {"x": np.uint16, "y": np.uint16, "t": np.int32, "p": np.uint8}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Hold recordings: columns of all their events, one recording after the other.
+
+    Columns, not records, because framing and triggers work on one or two of them at a time; they
+    may be memory-mapped, and are never written to.
+
+    Shapes:
+        x, y: uint16 [E], column and row of the pixel.
+        t: int32 [E], microseconds since the start of the recording, never falling within it.
+        p: uint8 [E], polarity: 1 is ON (brighter), 0 is OFF.
+        offsets: int64 [N + 1]; recording i holds the events offsets[i] to offsets[i + 1].
+
+    Args:
+        sensor: Height and width of the sensor in pixels.
+
+    Raises:
+        DataError: If a column has another type or length, or the offsets do not fit. What lies in
+            the columns is checked by those who read it from outside: see `check`.
+    """
+
+    x: NDArray[np.uint16] = field(repr=False)
+    y: NDArray[np.uint16] = field(repr=False)
+    t: NDArray[np.int32] = field(repr=False)
+    p: NDArray[np.uint8] = field(repr=False)
+    offsets: NDArray[np.int64] = field(repr=False)
+    sensor: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        for name, dtype in _COLUMNS.items():
+            column = getattr(self, name)
+            if column.dtype != dtype or column.shape != self.x.shape or column.ndim != 1:
+                raise DataError(
+                    f"events: expected {name} as {np.dtype(dtype)} [{len(self.x)}], "
+                    f"found {column.dtype} {list(column.shape)}"
+                )
+        ends = self.offsets
+        if (
+            ends.dtype != np.int64
+            or ends.ndim != 1
+            or not len(ends)
+            or ends[0] != 0
+            or ends[-1] != len(self.x)
+            or (np.diff(ends) < 0).any()
+        ):
+            raise DataError(f"events: offsets do not divide {len(self.x)} events")
+        for name in (*_COLUMNS, "offsets"):
+            view = getattr(self, name).view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
+
+    @classmethod
+    def of_one(
+        cls,
+        x: NDArray[np.integer],
+        y: NDArray[np.integer],
+        t: NDArray[np.integer],
+        p: NDArray[np.integer],
+        sensor: tuple[int, int],
+    ) -> Self:
+        """Hold a single recording."""
+        columns = zip(_COLUMNS.items(), (x, y, t, p), strict=True)
+        made: Any = {name: np.asarray(column, dtype) for (name, dtype), column in columns}
+        return cls(**made, offsets=np.array([0, len(x)], np.int64), sensor=sensor)
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Hold the recordings of several, in their order.
+
+        Raises:
+            ConfigError: If there are none, or of different sensors.
+        """
+        sensors = {part.sensor for part in parts}
+        if len(sensors) != 1:
+            raise ConfigError(f"expected recordings of one sensor, got {sorted(sensors)}")
+        counts = np.concatenate([part.counts for part in parts])
+        made: Any = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS
+        }
+        return cls(**made, offsets=_offsets(counts), sensor=sensors.pop())
+
+    def __len__(self) -> int:
+        """Return the number of recordings."""
+        return len(self.offsets) - 1
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Number of events of each recording, int64 [N]."""
+        return np.diff(self.offsets)
+
+    @property
+    def recording(self) -> NDArray[np.int64]:
+        """Which recording each event is of, int64 [E]."""
+        return np.repeat(np.arange(len(self)), self.counts)
+
+    @property
+    def durations(self) -> NDArray[np.int64]:
+        """Time of each recording's last event in microseconds, int64 [N]; 0 without events."""
+        last = np.zeros(len(self), np.int64)
+        filled = self.counts > 0
+        last[filled] = self.t[self.offsets[1:][filled] - 1]
+        return last
+
+    def take(self, recordings: NDArray[np.integer]) -> Self:
+        """Return some recordings, in the order asked for, in arrays of their own."""
+        counts = self.counts[recordings]
+        offsets = _offsets(counts)
+        # The i-th event taken is as far behind its recording's start as it was before.
+        where = np.repeat(self.offsets[:-1][recordings] - offsets[:-1], counts)
+        where += np.arange(offsets[-1])
+        return self._at(where, offsets)
+
+    def keep(self, chosen: NDArray[np.bool_]) -> Self:
+        """Return the recordings with only the chosen events, bool [E]."""
+        kept = np.concatenate([[0], np.cumsum(chosen)])[self.offsets]
+        return self._at(chosen, kept.astype(np.int64))
+
+    def replaced(self, marked: NDArray[np.bool_], by: Self) -> Self:
+        """Return the recordings with the marked ones, bool [N], replaced by others, in order."""
+        order = np.arange(len(self))
+        order[marked] = len(self) + np.arange(len(by))
+        return type(self).join([self, by]).take(order)
+
+    def merged(self, others: Self) -> Self:
+        """Return recordings that hold the events of both, by time; ours first at equal times.
+
+        Raises:
+            ConfigError: If there are not as many others.
+        """
+        if len(others) != len(self):
+            raise ConfigError(f"expected {len(self)} recordings to merge, got {len(others)}")
+        both = type(self).join([self, others])
+        owner = np.concatenate([self.recording, others.recording])
+        order = np.argsort(owner * 2**32 + both.t, kind="stable")
+        return both._at(order, _offsets(self.counts + others.counts))
+
+    def in_order(self) -> Self:
+        """Return the recordings with their events sorted by time, stably."""
+        order = np.argsort(self.recording * 2**32 + self.t, kind="stable")
+        return self._at(order, self.offsets)
+
+    def _at(self, where: NDArray[Any], offsets: NDArray[np.int64]) -> Self:
+        """Return the events at some places of the columns, divided otherwise."""
+        made: Any = {name: getattr(self, name)[where] for name in _COLUMNS}
+        return type(self)(**made, offsets=offsets, sensor=self.sensor)
+
+    def check(self, name: str) -> Self:
+        """Return these recordings, after a look at every event.
+
+        Raises:
+            DataError: Naming the first event that lies off the sensor, before the start or before
+                its forerunner, or has no polarity.
+        """
+        height, width = self.sensor
+        later = np.diff(self.t, prepend=self.t[:1]) >= 0
+        starts = self.offsets[:-1]
+        later[starts[starts < len(self.t)]] = True
+        for wrong, what in (
+            (self.x >= width, f"x below {width}"),
+            (self.y >= height, f"y below {height}"),
+            (self.p > 1, "polarity 0 or 1"),
+            (self.t < 0, "times from 0 on"),
+            (~later, "times that never fall"),
+        ):
+            for i in np.flatnonzero(wrong)[:1]:
+                event = ", ".join(f"{c} {getattr(self, c)[i]}" for c in _COLUMNS)
+                raise DataError(f"{name}: expected {what}, found event {i} with {event}")
+        return self
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class EventSet:
+    """Hold labelled recordings; the counterpart of `ImageSet`.
+
+    Shapes:
+        labels: int64 [N], in 0 to len(classes) - 1.
+
+    Args:
+        simulated: Whether no camera has seen them.
+
+    Raises:
+        ConfigError: If there are no class names, or one comes twice.
+        DataError: If there are not as many labels as recordings, or a label has no class.
+    """
+
+    events: Events = field(repr=False)
+    labels: NDArray[np.int64] = field(repr=False)
+    classes: tuple[str, ...]
+    name: str
+    simulated: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.classes or len(set(self.classes)) < len(self.classes):
+            raise ConfigError(f"{self.name}: expected distinct class names, got {self.classes}")
+        labels = self.labels
+        if labels.dtype != np.int64 or labels.shape != (len(self.events),):
+            raise DataError(
+                f"{self.name}: expected labels as int64 [{len(self.events)}], "
+                f"found {labels.dtype} {list(labels.shape)}"
+            )
+        for label in labels[(labels < 0) | (labels >= len(self.classes))][:1]:
+            raise DataError(
+                f"{self.name}: expected labels in 0..{len(self.classes) - 1}, found {label}"
+            )
+        view = labels.view()
+        view.flags.writeable = False
+        object.__setattr__(self, "labels", view)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of a frame of counts: the two polarities, height, width."""
+        return 2, *self.events.sensor
+
+    @property
+    def clean(self) -> EventSet:
+        """The set before any poisoning: this one."""
+        return self
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, indices: NDArray[np.integer]) -> Events:
+        """Return recordings, in arrays of their own.
+
+        Raises:
+            DataError: If the indices are not whole numbers in ``0..N - 1``.
+        """
+        return self.events.take(checked_indices(self.name, indices, len(self)))
+
+    def subset(self, indices: NDArray[np.integer]) -> EventSet:
+        """Return the recordings at some indices, in their order, as a set of its own.
+
+        Raises:
+            DataError: If the indices are not whole numbers in ``0..N - 1``.
+        """
+        chosen = checked_indices(self.name, indices, len(self))
+        events, labels = self.events.take(chosen), self.labels[chosen]
+        return EventSet(events, labels, self.classes, self.name, self.simulated)
+
+
+def _offsets(counts: NDArray[np.integer]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
