@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from spikedoor.snn.dynamics import Dynamics
 from spikedoor.snn.kernels import Backend, Pool, compiled, eager, fire, use
 from spikedoor.snn.norm import BatchNorm
-from spikedoor.snn.surrogate import ATan, Linear, Rectangle, Sigmoid, Triangle
+from spikedoor.snn.surrogate import STDB, ATan, Linear, Rectangle, Sigmoid, Triangle
 
 __all__ = ["CASES", "Case", "backends", "distance", "draw", "needs_kernel", "run"]
 
@@ -178,6 +178,7 @@ def _cases() -> dict[str, Case]:
         "triangle-norm-max": Case(
             (10, 7, 6), replace(attached_soft, surrogate=Triangle()), norm="train", pool="max"
         ),
+        "stdb": Case((5,), replace(attached_soft, surrogate=STDB()), steps=9),
         "linear-avg": Case((9, 6, 6), replace(attached_soft, surrogate=Linear()), pool="avg"),
         "rectangle": Case((16, 5, 5), replace(soft, surrogate=Rectangle(width=0.8))),
         "rectangle-avg": Case((9, 6, 6), replace(attached, surrogate=Rectangle()), pool="avg"),

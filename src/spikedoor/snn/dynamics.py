@@ -59,30 +59,32 @@ class _Spike(torch.autograd.Function):
     """Step function with a surrogate derivative."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, surrogate: Surrogate) -> Tensor:
-        ctx.save_for_backward(z)
+    def forward(ctx: Any, z: Tensor, surrogate: Surrogate, since: Tensor | None) -> Tensor:
+        ctx.save_for_backward(z, *([] if since is None else [since]))
         ctx.surrogate = surrogate
         return (z >= 0).to(z.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        (z,) = ctx.saved_tensors
-        return grads[0] * ctx.surrogate.derivative(z), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return grads[0] * ctx.surrogate.derivative(*ctx.saved_tensors), None, None
 
 
-def step(v: Tensor, x: Tensor, d: Dynamics) -> tuple[Tensor, Tensor, Tensor]:
+def step(
+    v: Tensor, x: Tensor, d: Dynamics, since: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Do one step: this is the definition of the neuron, written to be read.
 
     Args:
         v: Membrane after the last step.
         x: Input current.
         d: The neuron.
+        since: Steps since each neuron's last spike, for a surrogate that is ``timed``.
 
     Returns:
         Spike (0 or 1), membrane before the reset ``h``, membrane after it ``v``; all like ``x``.
     """
     h = d.keep * v + d.gain * x + (1 - d.keep) * d.v_reset
-    s = _Spike.apply((h - d.threshold) / d.threshold, d.surrogate)
+    s = _Spike.apply((h - d.threshold) / d.threshold, d.surrogate, since)
     r = s.detach() if d.detach_reset else s
     v = h - d.threshold * r if d.soft else h * (1 - r) + d.v_reset * r
     return s, h, v

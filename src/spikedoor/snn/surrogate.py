@@ -13,7 +13,16 @@ from torch import Tensor
 from spikedoor.component import Component
 from spikedoor.registry import Family
 
-__all__ = ["SURROGATES", "ATan", "Linear", "Rectangle", "Sigmoid", "Surrogate", "Triangle"]
+__all__ = [
+    "STDB",
+    "SURROGATES",
+    "ATan",
+    "Linear",
+    "Rectangle",
+    "Sigmoid",
+    "Surrogate",
+    "Triangle",
+]  # fmt: skip
 
 SURROGATES = Family("surrogate", home="spikedoor.snn.surrogate")
 
@@ -30,10 +39,16 @@ class Surrogate(Component):
     family = SURROGATES
     code: ClassVar[int | None] = None
     """Number of the surrogate in the compiled kernel; without one the torch back end is taken."""
+    timed: ClassVar[bool] = False
+    """Whether it looks at the time since the neuron's last spike."""
 
     @abstractmethod
     def derivative(self, z: Tensor) -> Tensor:
-        """Return the derivative at each ``z``, same shape."""
+        """Return the derivative at each ``z``, same shape.
+
+        A ``timed`` surrogate takes a second tensor, ``since``: the steps since each neuron's last
+        spike before this one, from 1 on; infinite where there was none.
+        """
 
     @property
     def sharpness(self) -> float:
@@ -124,3 +139,23 @@ class Sigmoid(Surrogate):
     def derivative(self, z: Tensor) -> Tensor:
         s = torch.sigmoid(self.alpha * z)
         return self.alpha * s * (1 - s)
+
+
+@final
+@SURROGATES.register("stdb", "Rathi et al. 2020", "https://arxiv.org/abs/2005.01807")
+class STDB(Surrogate):
+    """Spike-timing dependent: ``alpha exp(-beta since)``, whatever the membrane.
+
+    A neuron that has not fired yet has none, and passes no gradient on.
+    """
+
+    timed = True
+    alpha: float = Field(0.3, gt=0)
+    """Height."""
+    beta: float = Field(0.01, gt=0)
+    """Fall in a step."""
+
+    def derivative(self, z: Tensor, since: Tensor | None = None) -> Tensor:
+        if since is None:
+            return torch.zeros_like(z)
+        return self.alpha * torch.exp(-self.beta * since)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -28,8 +30,11 @@ def trace(
     if v is None:
         v = torch.as_tensor(d.initial, dtype=x.dtype, device=x.device).expand(x.shape[1:])
     spikes, before_reset = [], []
+    since = torch.full_like(x[0], math.inf) if d.surrogate.timed else None
     for t in range(steps):
-        s, h, v = step(v, x[t if x.shape[0] > 1 else 0], d)
+        s, h, v = step(v, x[t if x.shape[0] > 1 else 0], d, since)
+        if since is not None:
+            since = torch.where(s.detach() > 0, 1.0, since + 1)
         spikes.append(s)
         before_reset.append(h)
     return torch.stack(spikes), torch.stack(before_reset), v

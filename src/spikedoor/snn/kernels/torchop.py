@@ -6,6 +6,7 @@ operation is a whole-tensor one, and none makes a mask of booleans, which torch 
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -97,6 +98,7 @@ class _Fire(torch.autograd.Function):
             run.charge(t, h[t])
             torch.ge(h[t], d.threshold, out=s[t])
             run.reset(h[t], s[t])
+        since = _since(s) if d.surrogate.timed else None
         learned = ctx.needs_input_grad[1] or ctx.needs_input_grad[2]
         grad_keep, grad_gain = h.new_zeros(()), h.new_zeros(())
         grad_x = torch.zeros_like(x, dtype=run.wide)
@@ -108,7 +110,8 @@ class _Fire(torch.autograd.Function):
                 gs.add_(gv * -d.threshold if d.soft else gv * (d.v_reset - h[t]))
             if not d.soft:
                 gv.addcmul_(gv, s[t], value=-1)
-            slope = d.surrogate.derivative((h[t] - d.threshold) / d.threshold)
+            z = (h[t] - d.threshold) / d.threshold
+            slope = d.surrogate.derivative(z, *([] if since is None else [since[t]]))
             gv.addcmul_(gs, slope, value=1 / d.threshold)
             if learned:
                 earlier = _reset(h[t - 1], s[t - 1], d, before) if t else initial
@@ -119,6 +122,14 @@ class _Fire(torch.autograd.Function):
         keep = grad_keep if ctx.needs_input_grad[1] else None
         gain = grad_gain if ctx.needs_input_grad[2] else None
         return grad_x.to(x.dtype), keep, gain, None, None
+
+
+def _since(spikes: Tensor) -> Tensor:
+    """Return the steps since each neuron's last spike before each step; infinite without one."""
+    since = torch.full_like(spikes, math.inf)
+    for t in range(1, len(spikes)):
+        since[t] = torch.where(spikes[t - 1] > 0, 1.0, since[t - 1] + 1)
+    return since
 
 
 def _frames(x: Tensor, steps: int, dtype: torch.dtype) -> Tensor:
