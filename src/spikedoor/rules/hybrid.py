@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import final
+from typing import Self, final
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from spikedoor.data.base import SampleSet
 from spikedoor.rules.base import RULES, Phase, Source, clean_of, with_notes
@@ -33,7 +33,7 @@ class Hybrid(RuleFromANN):
     The published hybrids are settings of this rule:
 
     * Rathi et al. 2020: ``converter = { name = "spike-norm", reset = "soft", scale = 0.7,
-      steps = 1000 }``, ``readout = "last-membrane"``, ``surrogate = "linear"``,
+      steps = 1000 }``, ``readout = "last-membrane"``, ``surrogate = "stdb"`` or ``"linear"``,
       ``encoding = "poisson"``, ``steps = 100``, ``finetune.optimiser = { name = "adam",
       amsgrad = true, lr = 1e-4, weight_decay = 5e-4 }``. In the code of the attack that this
       toolkit measures, ``finetune_on = "clean"`` is called Origin, ``"poisoned"``
@@ -49,8 +49,7 @@ class Hybrid(RuleFromANN):
 
     Deviations:
         The paper balances thresholds on spiking input layer by layer; here any converter does it.
-        Its spike-timing surrogate, which falls with the steps since a neuron's last spike, is not
-        offered, nor are signed input spikes, nor DIET-SNN's factor on the percentile. DIET-SNN
+        Signed input spikes are not offered, nor DIET-SNN's factor on the percentile. DIET-SNN
         learns threshold V and leak themselves, the leak from 1 on, by the gradient of ``z = h / V -
         1``; here it is the logarithm of V, so that V stays positive, and the log-odds of the leak,
         which stays in (0, 1) and starts at 0.99. A spike keeps its height (theirs is 1) where V
@@ -80,7 +79,18 @@ class Hybrid(RuleFromANN):
             "surrogate": self.surrogate,
             "learn_threshold": self.learn_threshold,
         }
-        return PLIF(tau=_TAU, decay_input=False, **fields) if self.learn_leak else IF(**fields)
+        if self.learn_leak:
+            return PLIF(tau=_TAU, decay_input=False, **fields)
+        return type(self.converter.neuron)(**fields)
+
+    @model_validator(mode="after")
+    def _leaks_where_it_can(self) -> Self:
+        if self.learn_leak and not isinstance(self.converter.neuron, IF):
+            raise ValueError(
+                f"expected learn_leak = false, or a converter other than '{self.converter.name}': "
+                f"its neurons ({self.converter.neuron.name}) have no leak to learn"
+            )
+        return self
 
     def phases(self) -> tuple[Phase, ...]:
         decided_by = self.settings(

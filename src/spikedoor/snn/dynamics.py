@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spikedoor.snn.surrogate import ATan, Surrogate
 
-__all__ = ["Dynamics", "step"]
+__all__ = ["Dynamics", "signed_step", "step"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,9 @@ class Dynamics:
     and ``amplitude * s[t]`` is sent on. IF: keep = gain = 1. LIF: keep = 1 - 1/tau, and gain =
     1/tau if the input decays too, else 1.
 
+    A ``signed`` neuron takes back what it sent too much: it also sends -1 where ``h[t] <=
+    -threshold`` and the spikes it has sent so far sum up to more than 0 (see `signed_step`).
+
     Args:
         keep: Share of the membrane kept in a step; a 0-dim tensor where it is learned (PLIF).
         gain: Weight of the input; likewise.
@@ -37,6 +40,7 @@ class Dynamics:
         initial: Membrane before the first step: a number, or a tensor that broadcasts to a sample.
         detach_reset: Keep gradients out of the reset.
         surrogate: Derivative of the step, in ``(h - threshold) / threshold``.
+        signed: Whether spikes can be negative.
     """
 
     keep: float | Tensor = 1.0
@@ -48,6 +52,7 @@ class Dynamics:
     initial: float | Tensor = 0.0
     detach_reset: bool = True
     surrogate: Surrogate = field(default_factory=ATan)
+    signed: bool = False
 
     @property
     def learned(self) -> bool:
@@ -83,8 +88,39 @@ def step(
     Returns:
         Spike (0 or 1), membrane before the reset ``h``, membrane after it ``v``; all like ``x``.
     """
-    h = d.keep * v + d.gain * x + (1 - d.keep) * d.v_reset
+    h = _charge(v, x, d)
     s = _Spike.apply((h - d.threshold) / d.threshold, d.surrogate, since)
+    return s, h, _reset(h, s, d)
+
+
+def signed_step(
+    v: Tensor, sent: Tensor, x: Tensor, d: Dynamics
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Do one step of a signed neuron.
+
+    Args:
+        v: Membrane after the last step.
+        sent: Sum of the spikes sent so far.
+        x: Input current.
+        d: The neuron.
+
+    Returns:
+        Spike (-1, 0 or 1), membrane before and after the reset, and the new sum of spikes.
+    """
+    h = _charge(v, x, d)
+    up = _Spike.apply((h - d.threshold) / d.threshold, d.surrogate, None)
+    down = _Spike.apply((-h - d.threshold) / d.threshold, d.surrogate, None)
+    s = up - down * (sent > 0)
+    return s, h, _reset(h, s, d), sent + s.detach()
+
+
+def _charge(v: Tensor, x: Tensor, d: Dynamics) -> Tensor:
+    return d.keep * v + d.gain * x + (1 - d.keep) * d.v_reset
+
+
+def _reset(h: Tensor, s: Tensor, d: Dynamics) -> Tensor:
     r = s.detach() if d.detach_reset else s
-    v = h - d.threshold * r if d.soft else h * (1 - r) + d.v_reset * r
-    return s, h, v
+    if d.soft:
+        return h - d.threshold * r
+    r = r.abs()
+    return h * (1 - r) + d.v_reset * r

@@ -1,4 +1,4 @@
-"""The neuron models by name: IF, LIF, PLIF."""
+"""The neuron models by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spikedoor.snn.activations import Spiking
 from spikedoor.snn.dynamics import Dynamics
 from spikedoor.snn.surrogate import ATan, Surrogate
 
-__all__ = ["IF", "LIF", "NEURONS", "PLIF", "Neuron"]
+__all__ = ["IF", "LIF", "NEURONS", "PLIF", "Neuron", "SignedIF"]
 
 NEURONS = Family("neuron", home="spikedoor.snn.neurons")
 
@@ -47,7 +47,12 @@ class Neuron(Component):
         """Make a layer of this neuron."""
 
     def _layer(
-        self, keep: float, gain: float, learn_leak: bool = False, decay_input: bool = True
+        self,
+        keep: float,
+        gain: float,
+        learn_leak: bool = False,
+        decay_input: bool = True,
+        signed: bool = False,
     ) -> Spiking:
         dynamics = Dynamics(
             keep=keep,
@@ -58,6 +63,7 @@ class Neuron(Component):
             initial=self.v_reset,
             detach_reset=self.detach_reset,
             surrogate=self.surrogate,
+            signed=signed,
         )
         return Spiking(dynamics, learn_leak, decay_input, self.learn_threshold)
 
@@ -69,6 +75,21 @@ class IF(Neuron):
 
     def build(self) -> Spiking:
         return self._layer(1.0, 1.0)
+
+
+@final
+@NEURONS.register("signed-if", "Wang et al. 2022, SNM", "https://doi.org/10.24963/ijcai.2022/347")
+class SignedIF(Neuron):
+    """IF that can take spikes back: -1 where ``h <= -threshold`` and it has sent more than 0.
+
+    Its surrogate acts at both thresholds. It runs step by step, without the compiled kernel.
+    """
+
+    reset: Literal["hard", "soft"] = "soft"
+    """At a spike: set the membrane to v_reset, or take the spike's threshold off it."""
+
+    def build(self) -> Spiking:
+        return self._layer(1.0, 1.0, signed=True)
 
 
 @final

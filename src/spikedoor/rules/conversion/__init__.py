@@ -9,9 +9,10 @@ from spikedoor.rules.conversion.phases import RuleFromANN, train_ann
 from spikedoor.rules.conversion.qcfs import QCFS
 from spikedoor.rules.conversion.report import report
 from spikedoor.rules.conversion.rule import Conversion
+from spikedoor.rules.conversion.snm import SNM
 from spikedoor.rules.conversion.threshold_shift import ThresholdShift
 
 __all__ = [
-    "CONVERTERS", "QCFS", "RMP", "Calibration", "Conversion", "Converter", "Max", "Percentile",
-    "RuleFromANN", "ScaledMax", "SpikeNorm", "ThresholdShift", "report", "train_ann",
+    "CONVERTERS", "QCFS", "RMP", "SNM", "Calibration", "Conversion", "Converter", "Max",
+    "Percentile", "RuleFromANN", "ScaledMax", "SpikeNorm", "ThresholdShift", "report", "train_ann",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ from spikedoor.registry import Family
 from spikedoor.rules.conversion.checks import check_modules, max_pooled
 from spikedoor.rules.conversion.layers import observe, places, put
 from spikedoor.snn.networks import Network
-from spikedoor.snn.neurons import IF
+from spikedoor.snn.neurons import IF, Neuron
 
 __all__ = ["CONVERTERS", "ActivationScale", "Converter", "fold"]
 
@@ -49,7 +49,7 @@ class Converter(Component):
     another function than its ANN: refuse it, or pool the spikes all the same."""
 
     @property
-    def neuron(self) -> IF:
+    def neuron(self) -> Neuron:
         """Neuron of the converted network, but for its thresholds."""
         return IF(reset="soft")
 

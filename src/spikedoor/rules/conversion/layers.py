@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from spikedoor.snn.activations import Activation, Spiking
 from spikedoor.snn.blocks import Residual, Synapse, Unit
 from spikedoor.snn.networks import Network
-from spikedoor.snn.neurons import IF
+from spikedoor.snn.neurons import Neuron
 from spikedoor.snn.signal import Signal
 
 __all__ = ["Place", "means", "observe", "places", "put", "run", "shift"]
@@ -52,7 +52,7 @@ def places(network: Network) -> list[Place]:
 
 
 def put(
-    network: Network, place: Place, neuron: IF, threshold: float, initial: float = 0.0
+    network: Network, place: Place, neuron: Neuron, threshold: float, initial: float = 0.0
 ) -> Spiking:
     """Put neurons in a place, with spikes as high as the threshold.
 

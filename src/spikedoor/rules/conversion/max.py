@@ -9,10 +9,12 @@ from torch import Tensor
 
 from spikedoor.rules.conversion.base import CONVERTERS, ActivationScale
 
-__all__ = ["Max", "ScaledMax"]
+__all__ = ["Largest", "Max", "ScaledMax"]
 
 
-class _Largest(ActivationScale):
+class Largest(ActivationScale):
+    """Converters that start from the largest activation of a layer."""
+
     def statistic(self, activations: Tensor) -> float:
         return float(activations.max())
 
@@ -22,7 +24,7 @@ class _Largest(ActivationScale):
 
 @final
 @CONVERTERS.register("max", "Diehl et al. 2015", "https://doi.org/10.1109/IJCNN.2015.7280696")
-class Max(_Largest):
+class Max(Largest):
     """Threshold = largest activation of the layer over the calibration images.
 
     Deviations:
@@ -35,7 +37,7 @@ class Max(_Largest):
 
 @final
 @CONVERTERS.register("scaled-max", "Fang et al. 2023", "https://doi.org/10.1126/sciadv.adi1480")
-class ScaledMax(_Largest):
+class ScaledMax(Largest):
     """Threshold = ``factor`` times the largest activation: faster, at the price of clipping."""
 
     factor: float = Field(0.5, gt=0, le=1)

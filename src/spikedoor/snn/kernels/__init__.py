@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import ModuleType
 from typing import Literal, get_args
 
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from spikedoor.errors import ConfigError, hint
 from spikedoor.snn.dynamics import Dynamics
-from spikedoor.snn.kernels import compiled, eager, torchop
+from spikedoor.snn.kernels import compiled, eager, signed, torchop
 from spikedoor.snn.norm import BatchNorm
 
 __all__ = ["Backend", "Pool", "backend_for", "carry", "fire", "pool_frames", "use"]
@@ -48,6 +49,8 @@ def use(backend: Backend) -> Iterator[None]:
 def backend_for(x: Tensor, d: Dynamics) -> Backend:
     """Name the back end that `fire` takes for this input."""
     choice = _choice.get()
+    if d.signed:
+        return "eager"
     if choice in ("auto", "compiled"):
         return "compiled" if compiled.supports(x, d) else "torch"
     return choice
@@ -81,8 +84,7 @@ def fire(
         return compiled.fire(x, steps, batch, d, norm, pool)
     if norm is not None:
         x = norm(x)
-    neuron = eager.fire if backend == "eager" else torchop.fire
-    spikes = neuron(x.unflatten(0, (-1, batch)), steps, d)
+    spikes = _steps(backend, d).fire(x.unflatten(0, (-1, batch)), steps, d)
     return pool_frames(spikes.flatten(0, 1), pool)
 
 
@@ -103,7 +105,8 @@ def carry(
     `fire`.
 
     Returns:
-        Spikes as of `fire`, and the membrane after the last step, (batch, ...).
+        Spikes as of `fire`, and the state after the last step: the membrane, (batch, ...); of a
+        signed neuron, membrane and sum of spikes, (2, batch, ...).
     """
     _check(x, steps, batch, norm)
     backend = backend_for(x, d)
@@ -111,9 +114,15 @@ def carry(
         return compiled.carry(x, steps, batch, d, membrane, norm, pool)
     if norm is not None:
         x = norm(x)
-    neuron = eager.carry if backend == "eager" else torchop.carry
-    spikes, after = neuron(x.unflatten(0, (-1, batch)), steps, d, membrane)
+    spikes, after = _steps(backend, d).carry(x.unflatten(0, (-1, batch)), steps, d, membrane)
     return pool_frames(spikes.flatten(0, 1), pool), after
+
+
+def _steps(backend: Backend, d: Dynamics) -> ModuleType:
+    """Return the back end without a compiler that walks the neuron through time."""
+    if d.signed:
+        return signed
+    return eager if backend == "eager" else torchop
 
 
 def _check(x: Tensor, steps: int, batch: int, norm: BatchNorm | None) -> None:
