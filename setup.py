@@ -13,7 +13,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
 
 ROOM = "src/spikedoor/snn/kernels"
-SOURCE = f"{ROOM}/neuron.c"
+SOURCES = [f"{ROOM}/neuron.c", f"{ROOM}/convolution.c"]
 
 # No -ffast-math: linking it sets flush-to-zero for the whole process.
 COMMON = [
@@ -47,7 +47,7 @@ class BuildKernels(build_ext):
             self.skip("the compiled CPU kernel", error)
 
     def build_extension(self, ext):
-        # One source, several targets: in a shared folder the second would take the first's object.
+        # Same sources, several targets: in a shared folder the second would take the first's.
         shared = self.build_temp
         self.build_temp = os.path.join(shared, ext.name.rpartition(".")[2])
         try:
@@ -67,13 +67,14 @@ class BuildKernels(build_ext):
 
 
 def kernels():
-    if not os.path.exists(SOURCE):
-        print(f"spikedoor: no {SOURCE}, going on without", file=sys.stderr)
-        return []
+    for source in SOURCES:
+        if not os.path.exists(source):
+            print(f"spikedoor: no {source}, going on without", file=sys.stderr)
+            return []
     return [
         Extension(
             f"spikedoor.snn.kernels._neuron_{target}",
-            sources=[SOURCE],
+            sources=list(SOURCES),
             depends=["setup.py"],
             extra_compile_args=COMMON + flags,
             extra_link_args=["-fopenmp"],

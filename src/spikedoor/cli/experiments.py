@@ -26,7 +26,7 @@ Examples:
   spikedoor run experiment.toml
   spikedoor run experiment.toml --set attack.rate=0.1 --set rule.steps=8 --out high-rate
   spikedoor run experiment.toml --set rule=conversion --no-twin --json
-  spikedoor run digits
+  spikedoor run digits --every-step
 """
 CHECK_EXAMPLES = """\b
 Examples:
@@ -89,6 +89,9 @@ def run(
     ] = None,
     out: Out = None,
     json: Json = False,
+    every_step: Annotated[
+        bool, typer.Option("--every-step", help="Show each time step, not the last alone.")
+    ] = False,
     no_twin: Annotated[
         bool, typer.Option("--no-twin", help="Train no clean twin: half the time, no control.")
     ] = False,
@@ -109,9 +112,11 @@ def run(
         record = run(experiment, folder)
     seconds = time.perf_counter() - start
     if json:
-        print_json({"folder": str(folder), "seconds": seconds, "records": to_json([record])})
+        print_json(
+            {"folder": str(folder), "seconds": seconds, "records": to_json([record], every_step)}
+        )
         return
-    print_records([record])
+    print_records([record], every_step)
     say(f"\nRecord: {folder}")
     say(f"Took {seconds:.1f} s.")
 

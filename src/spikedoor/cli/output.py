@@ -55,7 +55,7 @@ def print_table(*tables: Table) -> None:
     say(lines.file.getvalue().rstrip("\n"))
 
 
-def print_records(records: list[Record]) -> None:
+def print_records(records: list[Record], every_step: bool = False) -> None:
     """Print the table of records: laid out on a terminal, a line a row in a pipe."""
     import shutil
     import textwrap
@@ -63,10 +63,10 @@ def print_records(records: list[Record]) -> None:
     from spikedoor.report.tables import notes, tables, text
 
     if not sys.stdout.isatty():
-        say(text(records))
+        say(text(records, every_step))
         return
     width = shutil.get_terminal_size().columns
-    print_table(*tables(records, width))
+    print_table(*tables(records, width, every_step))
     say()
     for note in notes(records):
         say(textwrap.fill(note, min(width, 110)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikedoor.cli.output import print_json, say
-from spikedoor.cli.sweeps import DEFAULT_STORE, Json, Settings, StoreFolder, pin_name
+from spikedoor.cli.sweeps import DEFAULT_STORE, Json, Settings, StoreFolder, Workers, pin_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,7 @@ def reproduce(
     seeds: Seeds = None,
     settings: Settings = None,
     store: StoreFolder = DEFAULT_STORE,
+    workers: Workers = 0,
     json: Json = False,
 ) -> None:
     """Run a preset, and compare it with published numbers.
@@ -57,7 +58,7 @@ def reproduce(
     loaded = load_preset(preset, tuple(settings or ()))
     campaign = reproduction(loaded, Store(store), _numbers(seeds))
     todo = campaign.missing()
-    with engine_of(campaign) as engine, live(campaign, todo) as watch:
+    with engine_of(campaign, workers=workers) as engine, live(campaign, todo) as watch:
         board = campaign.run(engine, todo, watch, name=_pin(preset, campaign))
     rows = campaign.rows()
     found = compare(loaded.expected, rows)

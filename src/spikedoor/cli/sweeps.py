@@ -46,6 +46,9 @@ Examples:
 
 File = Annotated[Path, typer.Argument(metavar="FILE.toml", help="The sweep.")]
 StoreFolder = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of all results.")]
+Workers = Annotated[
+    int, typer.Option(metavar="N", min=0, help="Local processes; 0 for this one alone.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B=C", help="Set a key of the file; may be repeated."),
@@ -59,9 +62,7 @@ def sweep(
     file: File,
     store: StoreFolder = DEFAULT_STORE,
     settings: Settings = None,
-    workers: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Local processes; 0 for this one alone.")
-    ] = 0,
+    workers: Workers = 0,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="Where to work.", show_default=True)
     ] = "local",

@@ -29,12 +29,16 @@ TABLE_EXAMPLES = """\b
 Examples:
   spikedoor table rates.toml
   spikedoor table rates.toml --where stage=converted --where "T>=8" --mean
+  spikedoor table rates.toml --every-step --where stage=converted --format csv
   spikedoor table rates.toml --mean --by rule --by attack.rate --format latex --out rates.tex
 """
 
 Format = Literal["text", "csv", "md", "latex", "parquet"]
 
-_SECONDARY = ("attack_success_all", "recovered_accuracy", "seconds")
+_SECONDARY = (
+    "attack_success_all", "recovered_accuracy", "firing_rate", "firing_rate_triggered",
+    "seconds", "seconds_to_best", "twin_seconds", "twin_seconds_to_best",
+)  # fmt: skip
 
 
 def table(
@@ -57,6 +61,9 @@ def table(
     sort: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Order of the rows; repeat.")
     ] = None,
+    every_step: Annotated[
+        bool, typer.Option("--every-step", help="A row for each time step up to T.")
+    ] = False,
     full: Annotated[
         bool, typer.Option("--all", help="All measures; text shows the main ones without.")
     ] = False,
@@ -73,7 +80,7 @@ def table(
     from spikedoor.records.query import Table
 
     with to_read(store) as opened:
-        rows = campaign_of(file, opened, settings).rows()
+        rows = campaign_of(file, opened, settings).rows(every_step)
     found = Table.of(rows).where(*(where or ()))
     if mean or by:
         found = found.mean(by or None)

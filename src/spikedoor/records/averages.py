@@ -10,6 +10,7 @@ from spikedoor.errors import ConfigError, hint
 from spikedoor.metrics import mean_interval
 from spikedoor.records.columns import (
     ABOUT_RUNS,
+    TIMES,
     Value,
     check_columns,
     companions,
@@ -54,6 +55,7 @@ def mean_rows(
     names = measures(columns)
     if not names:
         raise ConfigError("mean: the table has no measure to average")
+    times = tuple(name for name in TIMES if name in columns)
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(key(row[name]) for name in by), []).append(row)
@@ -64,13 +66,12 @@ def mean_rows(
         mean: dict[str, Value] = {name: group[0][name] for name in by} | _about(group, names)
         for name in names:
             mean |= _mean(group, name)
-        if "seconds" in columns:
-            known = [v for row in group if isinstance(v := row["seconds"], (int, float))]
-            mean["seconds"] = statistics.fmean(known) if known else None
+        for name in times:
+            known = [v for row in group if isinstance(v := row[name], (int, float))]
+            mean[name] = statistics.fmean(known) if known else None
         means.append(mean)
     made = chain.from_iterable((name, *companions(name)) for name in names)
-    seconds = ("seconds",) if "seconds" in columns else ()
-    return (*by, *ABOUT_RUNS[:2], *made, *seconds, *ABOUT_RUNS[2:]), means
+    return (*by, *ABOUT_RUNS[:2], *made, *times, *ABOUT_RUNS[2:]), means
 
 
 def _check(group: Sequence[Row], also: Sequence[str], over: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from spikedoor.errors import ConfigError, hint
 
 __all__ = [
     "ABOUT_RUNS",
+    "TIMES",
     "Value",
     "check_columns",
     "companions",
@@ -21,6 +22,9 @@ Value = str | int | float | None
 
 ABOUT_RUNS = ("runs", "missing", "status", "reason")
 """Columns that say whether there are values, and why not."""
+
+TIMES = ("seconds", "seconds_to_best", "twin_seconds", "twin_seconds_to_best")
+"""Columns with the time that a stage took: all of it, and until its kept epoch was done."""
 
 
 def companions(measure: str) -> tuple[str, str, str]:
@@ -36,7 +40,7 @@ def measures(columns: Sequence[str]) -> tuple[str, ...]:
 
 def identification(columns: Sequence[str]) -> tuple[str, ...]:
     """Return the columns that say which run and stage a row is of."""
-    other = {*ABOUT_RUNS, "seconds"}
+    other = {*ABOUT_RUNS, *TIMES}
     for name in measures(columns):
         other |= {name, *companions(name)}
     return tuple(name for name in columns if name not in other)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spikedoor.records.columns import Value, companions, identification, key, measures
+from spikedoor.records.columns import TIMES, Value, companions, identification, key, measures
 
 if TYPE_CHECKING:
     from spikedoor.records.query import Table
@@ -61,9 +61,10 @@ def layout(table: Table) -> Layout:
     if "runs" in table.columns:
         columns.append(Column("runs", tuple(_runs(row) for row in table.rows), identifies=True))
     columns += [_measure(table, name) for name in measures(table.columns) if _has(table, name)]
-    if _has(table, "seconds"):
-        cells = tuple(_seconds(row["seconds"]) for row in table.rows)
-        columns.append(Column("seconds", cells, right=True))
+    for name in TIMES:
+        if _has(table, name):
+            cells = tuple(_seconds(row[name]) for row in table.rows)
+            columns.append(Column(name, cells, right=True))
     if any(remarks := tuple(_remark(row) for row in table.rows)):
         columns.append(Column("remarks", remarks))
     if not columns:

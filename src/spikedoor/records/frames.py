@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from spikedoor.errors import ConfigError
 from spikedoor.files import write_file
-from spikedoor.records.columns import Value, companions, measures
+from spikedoor.records.columns import TIMES, Value, companions, measures
 
 if TYPE_CHECKING:
     import pandas
@@ -54,7 +54,7 @@ def _optional(name: str) -> Any:
 
 def _kinds(table: Table) -> dict[str, str]:
     """Return the type of each column: by its name where that tells it, else by its values."""
-    fixed = {"seconds": "float64", "runs": "Int64", "missing": "Int64"}
+    fixed = {"runs": "Int64", "missing": "Int64", **dict.fromkeys(TIMES, "float64")}
     for name in measures(table.columns):
         low, high, count = companions(name)
         fixed |= {name: "float64", low: "float64", high: "float64", count: "Int64"}

@@ -33,7 +33,7 @@ class Table:
     """Rows with the same columns; every operation returns a new table.
 
     A column ``x`` with the companions ``x.low``, ``x.high`` and ``x.count`` is a measure, a share
-    with its 95 % interval. ``seconds``, ``status`` ("done", "diverged", "missing") and ``reason``
+    with its 95 % interval. The `TIMES`, ``status`` ("done", "diverged", "missing") and ``reason``
     tell of the run; all others identify the row.
 
     Args:

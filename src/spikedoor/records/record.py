@@ -64,6 +64,9 @@ class Record:
         twin_stages: The same of the clean twin.
         evaluation: Predictions and scores.
         gallery: Some samples to look at.
+        activity: By spiking stage and by "clean" and "triggered": the firing rate over the first t
+            steps for every t, in spikes a neuron and step, and over all steps for each layer; on
+            some of the test samples. Empty in records of before it was kept.
         created: UTC time of the end of the run, ISO 8601.
     """
 
@@ -76,6 +79,7 @@ class Record:
     gallery: Gallery
     created: str
     twin_stages: dict[str, Any] = field(default_factory=dict)
+    activity: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rule(self) -> str:
@@ -95,6 +99,7 @@ class Record:
             "classes": list(found.classes),
             "stages": _finite(self.stages),
             "twin_stages": _finite(self.twin_stages),
+            "activity": self.activity,
             "scores": {
                 stage: {
                     "victim": [s.to_dict() for s in found.by_step(stage)],
@@ -152,6 +157,7 @@ class Record:
                 gallery,
                 plain["created"],
                 plain["twin_stages"],
+                plain.get("activity", {}),
             )
         except _DAMAGE as error:
             raise DataError(f"{folder}: the record is damaged ({error})") from error

@@ -20,7 +20,7 @@ _NOTHING = "–"
 
 @dataclass(frozen=True)
 class Row:
-    """One stage of one record, after its last step.
+    """One stage of one record, after one of its steps.
 
     Args:
         rule: Name of the learning rule.
@@ -29,6 +29,10 @@ class Row:
         twin: The clean twin's; None without a twin.
         seconds: Time it took to make the stage, where the record tells it.
         twin_seconds: The same of the twin's.
+        to_best: Time until the kept epoch was done, where the stage was trained.
+        twin_to_best: The same of the twin's.
+        firing: Firing rates of the neurons on clean and on triggered samples, in spikes a neuron
+            and step; None where there are none.
     """
 
     rule: str
@@ -37,6 +41,9 @@ class Row:
     twin: Scores | None
     seconds: float | None
     twin_seconds: float | None
+    to_best: float | None = None
+    twin_to_best: float | None = None
+    firing: tuple[float, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -47,6 +54,10 @@ class Row:
             "twin": self.twin.to_dict() if self.twin else None,
             "seconds": self.seconds,
             "twin_seconds": self.twin_seconds,
+            "seconds_to_best": self.to_best,
+            "twin_seconds_to_best": self.twin_to_best,
+            "firing_rate": self.firing[0] if self.firing else None,
+            "firing_rate_triggered": self.firing[1] if self.firing else None,
         }
 
 
@@ -55,23 +66,44 @@ def label(rule: str) -> str:
     return f"{_SHORT[rule]} {rule}" if rule in _SHORT else rule
 
 
-def rows(records: Iterable[Record]) -> list[Row]:
-    """Return one row for each stage of each record, in order."""
+def rows(records: Iterable[Record], every_step: bool = False) -> list[Row]:
+    """Return one row for each stage of each record, in order.
+
+    Args:
+        records: What to show.
+        every_step: Return a row for each time step of a stage, not for the last alone.
+    """
     return [
-        Row(
-            record.rule,
-            stage,
-            record.evaluation.scores(stage),
-            record.evaluation.twin_scores(stage),
-            record.stages[stage].get("seconds"),
-            record.twin_stages.get(stage, {}).get("seconds"),
-        )
+        _row(record, stage, step)
         for record in records
         for stage in record.evaluation.stages
+        for step in _steps(record.evaluation.answers[stage].steps, every_step)
     ]
 
 
-def to_json(records: Iterable[Record]) -> list[dict[str, Any]]:
+def _steps(last: int, every_step: bool) -> range:
+    return range(1, last + 1) if every_step else range(last, last + 1)
+
+
+def _row(record: Record, stage: str, step: int) -> Row:
+    about, twin = record.stages[stage], record.twin_stages.get(stage, {})
+    firing = record.activity.get(stage)
+    return Row(
+        record.rule,
+        stage,
+        record.evaluation.scores(stage, step),
+        record.evaluation.twin_scores(stage, step),
+        about.get("seconds"),
+        twin.get("seconds"),
+        about.get("training", {}).get("seconds_to_best"),
+        twin.get("training", {}).get("seconds_to_best"),
+        (firing["clean"]["rate"][step - 1], firing["triggered"]["rate"][step - 1])
+        if firing
+        else None,
+    )
+
+
+def to_json(records: Iterable[Record], every_step: bool = False) -> list[dict[str, Any]]:
     """Return what `text` shows as plain values."""
     return [
         {
@@ -79,7 +111,7 @@ def to_json(records: Iterable[Record]) -> list[dict[str, Any]]:
             "seed": record.experiment["seed"],
             "data": record.data,
             "poison": record.poison,
-            "rows": [row.to_dict() for row in rows([record])],
+            "rows": [row.to_dict() for row in rows([record], every_step)],
         }
         for record in records
     ]
@@ -93,7 +125,8 @@ def notes(records: Sequence[Record]) -> list[str]:
         "Rates with 95 % intervals. ASR: triggered samples of other classes that are taken for the "
         "target; clean model: the same of the twin trained without poison; migration: ASR of the "
         "SNN over ASR of its ANN (ratio), and samples fooling the ANN that still fool the SNN "
-        "(retained); seconds: to make the stage, victim and twin.",
+        "(retained); firing: spikes a neuron and step, on clean and on triggered samples; seconds: "
+        "to make the stage, until the kept epoch was done, and both of the twin.",
     ]
 
 
@@ -113,11 +146,11 @@ def _poison(record: Record) -> str:
     )
 
 
-def text(records: Sequence[Record]) -> str:
+def text(records: Sequence[Record], every_step: bool = False) -> str:
     """Return the table as aligned plain text, a line a row, with its notes."""
     heads = ["rule", "stage", "T", *(title for title, _ in _COLUMNS)]
     lines = [heads]
-    for row in rows(records):
+    for row in rows(records, every_step):
         cells = [" ".join(cell(row)) for _, cell in _COLUMNS]
         lines.append([label(row.rule), row.stage, str(row.scores.step), *cells])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -128,17 +161,19 @@ def text(records: Sequence[Record]) -> str:
     return "\n".join([*table, "", *notes(records)])
 
 
-def tables(records: Sequence[Record], width: int = 120) -> list[Table]:
+def tables(records: Sequence[Record], width: int = 120, every_step: bool = False) -> list[Table]:
     """Return the table for a terminal; on a narrow one it comes in two parts.
 
     Args:
         records: What to show.
         width: Columns of the terminal.
+        every_step: Show each time step.
     """
-    whole = _table(rows(records), _COLUMNS)
+    found = rows(records, every_step)
+    whole = _table(found, _COLUMNS)
     if _width(whole) <= width:
         return [whole]
-    return [_table(rows(records), part) for part in (_COLUMNS[:3], _COLUMNS[3:])]
+    return [_table(found, part) for part in (_COLUMNS[:3], _COLUMNS[3:])]
 
 
 _Cell = Callable[[Row], tuple[str, ...]]
@@ -164,11 +199,25 @@ def _success(scores: Scores | None) -> tuple[str, ...]:
     return _rate(scores.attack_success, "diverged" if scores.diverged else _NOTHING)
 
 
+def _firing(row: Row) -> tuple[str, ...]:
+    if row.firing is None:
+        return (_NOTHING,)
+    clean, triggered = row.firing
+    return (f"{100 * clean:.1f} %", f"{100 * triggered:.1f} %")
+
+
 def _seconds(row: Row) -> tuple[str, ...]:
     if row.seconds is None:
         return (_NOTHING,)
-    twin = () if row.twin_seconds is None else (f"twin {row.twin_seconds:.1f}",)
-    return (f"{row.seconds:.1f}", *twin)
+    own = _time(row.seconds, row.to_best)
+    twin = (
+        () if row.twin_seconds is None else (f"twin {_time(row.twin_seconds, row.twin_to_best)}",)
+    )
+    return (own, *twin)
+
+
+def _time(seconds: float, to_best: float | None) -> str:
+    return f"{seconds:.1f}" if to_best is None else f"{seconds:.1f} (best {to_best:.1f})"
 
 
 _COLUMNS: tuple[tuple[str, _Cell], ...] = (
@@ -177,6 +226,7 @@ _COLUMNS: tuple[tuple[str, _Cell], ...] = (
     ("clean model", lambda row: _success(row.twin)),
     ("migration ratio", lambda row: _rate(row.scores.migration_ratio)),
     ("migration retained", lambda row: _rate(row.scores.migration_retained)),
+    ("firing rate", _firing),
     ("seconds", _seconds),
 )
 
@@ -189,12 +239,17 @@ def _table(found: list[Row], columns: Sequence[tuple[str, _Cell]]) -> Table:
     for title, _ in columns:
         table.add_column(title.replace(" ", "\n"), justify="right", no_wrap=True)
     for i, row in enumerate(found):
-        same = i > 0 and found[i - 1].rule == row.rule and found[i - 1].stage != row.stage
+        same = i > 0 and found[i - 1].rule == row.rule and _goes_on(found[i - 1], row)
         cells = ["\n".join(_stacked(cell(row))) for _, cell in columns]
         rule = "" if same else label(row.rule).replace(" ", "\n")
         last = i + 1 == len(found) or found[i + 1].rule != row.rule
         table.add_row(rule, row.stage, str(row.scores.step), *cells, end_section=last)
     return table
+
+
+def _goes_on(before: Row, row: Row) -> bool:
+    """Whether a row can be of the same record as the one before: of a later stage or step."""
+    return before.stage != row.stage or before.scores.step < row.scores.step
 
 
 def _stacked(lines: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from spikedoor.attack.plan import poison_count
 from spikedoor.attack.triggers.base import Trigger
 from spikedoor.data.base import Dataset
 from spikedoor.errors import ConfigError
+from spikedoor.metrics import Answers
 from spikedoor.rules import Phase
 from spikedoor.study.experiment import Experiment
 from spikedoor.study.nodes import Node
@@ -19,6 +20,9 @@ from spikedoor.study.nodes import Node
 __all__ = ["Cell", "Owner", "Question", "cell", "with_shared_simulations"]
 
 Owner = Literal["victim", "twin"]
+
+_WATCHED = 128
+"""Test samples whose spikes are counted."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Cell:
         phases: How each stage is made and run.
         answers: The predictions that the scores are read from. A node may simulate more steps than
             this experiment needs; the first ones are the same.
+        activity: Firing rates of the victim's spiking stages, on some of the same samples.
     """
 
     experiment: Experiment
@@ -50,11 +55,25 @@ class Cell:
     stages: dict[Owner, dict[str, Node]]
     phases: dict[str, Phase]
     answers: dict[Question, Node]
+    activity: dict[Question, Node]
 
     def leaves(self) -> Iterator[Node]:
         """Yield the nodes that nothing else of this cell is made from."""
         yield self.poison
         yield from self.answers.values()
+        yield from self.activity.values()
+
+    def said(self, owner: Owner, stage: str, result: Callable[[Node], Any]) -> Answers:
+        """Return the predictions of a stage after each of its steps.
+
+        Args:
+            owner: Victim or twin.
+            stage: Name of the stage.
+            result: Gives the result of a node.
+        """
+        steps = self.phases[stage].steps
+        asked = (self.answers[Question(owner, stage, shown)] for shown in (False, True))
+        return Answers(*(result(node)[:steps] for node in asked))
 
 
 def cell(experiment: Experiment, data: Dataset) -> Cell:
@@ -89,7 +108,12 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
         for phase in phases
         for triggered in (False, True)
     }
-    return Cell(experiment, train, poison, stages, {p.stage: p for p in phases}, answers)
+    activity = {
+        question: replace(node, kind="activity", config=node.config | {"samples": _WATCHED})
+        for question, node in answers.items()
+        if question.owner == "victim" and question.stage != "ann"
+    }
+    return Cell(experiment, train, poison, stages, {p.stage: p for p in phases}, answers, activity)
 
 
 def with_shared_simulations(cells: Iterable[Cell]) -> list[Cell]:
@@ -100,13 +124,16 @@ def with_shared_simulations(cells: Iterable[Cell]) -> list[Cell]:
     cells = list(cells)
     longest: dict[str, Node] = {}
     for one in cells:
-        for node in one.answers.values():
+        for node in (*one.answers.values(), *one.activity.values()):
             known = longest.setdefault(_but_steps(node), node)
             if node.config["steps"] > known.config["steps"]:
                 longest[_but_steps(node)] = node
+
+    def shared(nodes: dict[Question, Node]) -> dict[Question, Node]:
+        return {question: longest[_but_steps(node)] for question, node in nodes.items()}
+
     return [
-        replace(one, answers={q: longest[_but_steps(node)] for q, node in one.answers.items()})
-        for one in cells
+        replace(one, answers=shared(one.answers), activity=shared(one.activity)) for one in cells
     ]
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from spikedoor.metrics import Answers, Rate, Ratio, Scores, score
+from spikedoor.data.base import SampleSet
+from spikedoor.metrics import Mean, Rate, Ratio, Scores, mean_interval, score
 from spikedoor.progress import bar
 from spikedoor.records import Store
+from spikedoor.records.columns import TIMES
 from spikedoor.study.cell import Cell, Owner, Question
 from spikedoor.study.nodes import Node, walk
 from spikedoor.study.sweep import Planned
-from spikedoor.study.work import unpacked
+from spikedoor.study.work import notes, unpacked
 from spikedoor.study.workshop import Workshop
+from spikedoor.victim import Activity
 
 __all__ = ["MEASURES", "rows"]
 
@@ -28,17 +28,29 @@ MEASURES = (
     "recovered_accuracy",
     "migration_ratio",
     "migration_retained",
+    "firing_rate",
+    "firing_rate_triggered",
 )
 """Columns with a value, and with ``.low``, ``.high`` and ``.count`` beside it."""
 
 
-def rows(planned: list[Planned], cells: list[Cell], workshop: Workshop) -> list[dict[str, Any]]:
+def rows(
+    planned: list[Planned], cells: list[Cell], workshop: Workshop, every_step: bool = False
+) -> list[dict[str, Any]]:
     """Return one row for each stage of each experiment of a sweep, in order.
 
     A row has the part and the axes, then rule, seed, stage and T, the measures of the victim after
     T steps, "clean_model" (the success rate of the same attack on the clean twin), the seconds it
-    took to make the stage, and its status: "done"; "diverged" where clean accuracy is near chance
-    and an attack's success would mean nothing; or "missing" with a reason.
+    took to make the stage and to reach its kept epoch, the same of the twin, and its status:
+    "done"; "diverged" where clean accuracy is near chance and an attack's success would mean
+    nothing; or "missing" with a reason. Firing rates are means over the samples that were watched,
+    over all neurons and steps, with Student's interval over the samples.
+
+    Args:
+        planned: The experiments.
+        cells: Their graphs.
+        workshop: With the store.
+        every_step: Return a row for each step up to T; "T" then tells which.
     """
     assert workshop.store is not None
     reader = _Reader(workshop.store)
@@ -47,41 +59,45 @@ def rows(planned: list[Planned], cells: list[Cell], workshop: Workshop) -> list[
     with bar("read results", len(cells)) as advance:
         for plan, cell in zip(planned, cells, strict=True):
             data = workshop.dataset(cell.experiment.data).test
-            targets = cell.experiment.attack.target.targets(data.labels, len(data.classes))
             for stage in cell.phases:
                 row = {"part": plan.part, **{name: plan.axes.get(name) for name in axes}}
                 row |= {"rule": cell.experiment.rule.name, "seed": cell.experiment.seed}
-                row |= {"stage": stage, "T": cell.phases[stage].steps}
-                found.append(row | reader.outcome(cell, stage, data, targets))
+                row |= {"stage": stage}
+                found += [row | one for one in reader.outcomes(cell, stage, data, every_step)]
             advance()
     return found
 
 
 class _Reader:
-    """Reads predictions from a store, each once."""
+    """Reads results from a store, each once."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._read: dict[str, NDArray[np.int64] | None] = {}
+        self._read: dict[str, Any] = {}
 
-    def outcome(self, cell: Cell, stage: str, data: Any, targets: Any) -> dict[str, Any]:
-        """Return the measures of a stage, or why there are none."""
-        node = next(
-            (node for node in self._asked(cell, stage) if self._predictions(node) is None), None
-        )
-        if node is not None:
-            return {**_measured(None, None), "seconds": None, **self._why(node)}
-        victim = self._scores(cell, "victim", stage, data.labels, targets, len(data.classes))
-        twin = None
-        if "twin" in cell.stages:
-            twin = self._scores(cell, "twin", stage, data.labels, targets, len(data.classes))
-        entry = self._store.entry(cell.stages["victim"][stage].key)
-        return {
-            **_measured(victim, twin),
-            "seconds": None if entry is None else entry.seconds,
-            "status": "diverged" if victim.diverged else "done",
-            "reason": None,
-        }
+    def outcomes(
+        self, cell: Cell, stage: str, data: SampleSet, every_step: bool
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the measures of a stage after its last step or every one, or why there are none."""
+        steps = cell.phases[stage].steps
+        if any(self._result(node) is None for node in self._asked(cell, stage)):
+            (node, *_) = (n for n in self._asked(cell, stage) if self._result(n) is None)
+            nothing = dict.fromkeys(TIMES)
+            yield {"T": steps, **_measured(None, None, {}), **nothing, **self._why(node)}
+            return
+        times = self._times(cell, stage)
+        rates = self._firing(cell, stage)
+        victim, twin = (self._scorer(cell, owner, stage, data) for owner in ("victim", "twin"))
+        assert victim is not None
+        for step in range(1, steps + 1) if every_step else (steps,):
+            found = victim(step)
+            measured = _measured(
+                found,
+                twin(step) if twin else None,
+                {name: mean_interval(seen.until(step)) for name, seen in rates.items()},
+            )
+            status = "diverged" if found.diverged else "done"
+            yield {"T": step, **measured, **times, "status": status, "reason": None}
 
     def _asked(self, cell: Cell, stage: str) -> Iterator[Node]:
         """Yield the predictions that a row is made of."""
@@ -89,22 +105,40 @@ class _Reader:
             for name in ("ann", stage) if "ann" in cell.phases else (stage,):
                 yield from (cell.answers[Question(owner, name, shown)] for shown in (False, True))
 
-    def _scores(
-        self, cell: Cell, owner: Owner, stage: str, labels: Any, targets: Any, classes: int
-    ) -> Scores:
-        def answers(name: str) -> Answers:
-            clean, triggered = (
-                self._predictions(cell.answers[Question(owner, name, shown)])
-                for shown in (False, True)
-            )
-            assert clean is not None
-            assert triggered is not None
-            return Answers(clean, triggered)
+    def _scorer(
+        self, cell: Cell, owner: Owner, stage: str, data: SampleSet
+    ) -> Callable[[int], Scores] | None:
+        """Return what gives the scores after a step; None without such an owner."""
+        if owner not in cell.stages:
+            return None
+        classes = len(data.classes)
+        targets = cell.experiment.attack.target.targets(data.labels, classes)
+        said = cell.said(owner, stage, self._result)
+        ann = None
+        if stage != "ann" and "ann" in cell.phases:
+            ann = cell.said(owner, "ann", self._result)
+        return lambda step: score(said, data.labels, targets, classes, ann, step)
 
-        ann = answers("ann") if stage != "ann" and "ann" in cell.phases else None
-        return score(answers(stage), labels, targets, classes, ann, cell.phases[stage].steps)
+    def _firing(self, cell: Cell, stage: str) -> dict[str, Activity]:
+        asked = {"firing_rate": False, "firing_rate_triggered": True}
+        found = {
+            name: self._result(cell.activity[question])
+            for name, triggered in asked.items()
+            if (question := Question("victim", stage, triggered)) in cell.activity
+        }
+        return {name: seen for name, seen in found.items() if seen is not None}
 
-    def _predictions(self, node: Node) -> NDArray[np.int64] | None:
+    def _times(self, cell: Cell, stage: str) -> dict[str, float | None]:
+        found: dict[str, float | None] = dict.fromkeys(TIMES)
+        for owner, prefix in (("victim", ""), ("twin", "twin_")):
+            read = self._store.read(cell.stages[owner][stage].key) if owner in cell.stages else None
+            if read is not None:
+                training = notes(read[1]).get("training", {})
+                found[f"{prefix}seconds"] = read[0].seconds
+                found[f"{prefix}seconds_to_best"] = training.get("seconds_to_best")
+        return found
+
+    def _result(self, node: Node) -> Any:
         if node.key not in self._read:
             found = self._store.read(node.key)
             self._read[node.key] = None if found is None else unpacked(node, found[1])
@@ -120,17 +154,17 @@ class _Reader:
         return {"status": "missing", "reason": "not run yet"}
 
 
-def _measured(victim: Scores | None, twin: Scores | None) -> dict[str, Any]:
+def _measured(victim: Scores | None, twin: Scores | None, rates: dict[str, Mean]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in MEASURES:
         owner, field = (twin, "attack_success") if name == "clean_model" else (victim, name)
-        rate: Rate | Ratio | None = getattr(owner, field) if owner is not None else None
-        low, high = rate.interval if rate is not None else (None, None)
+        value: Rate | Ratio | Mean | None = rates.get(name) or getattr(owner, field, None)
+        low, high = value.interval if value is not None else (None, None)
         found |= {
-            name: _finite(rate.value if rate is not None else None),
+            name: _finite(value.value if value is not None else None),
             f"{name}.low": _finite(low),
             f"{name}.high": _finite(high),
-            f"{name}.count": rate.count if rate is not None else None,
+            f"{name}.count": value.count if value is not None else None,
         }
     return found
 

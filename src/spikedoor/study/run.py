@@ -16,11 +16,11 @@ from spikedoor.evaluation import Evaluation
 from spikedoor.files import check_free, new_folder
 from spikedoor.metrics import Answers
 from spikedoor.records import Gallery, Record, describe
-from spikedoor.study.cell import Cell, Owner, Question, cell
+from spikedoor.study.cell import Cell, Owner, cell
 from spikedoor.study.experiment import Experiment
 from spikedoor.study.nodes import Node
 from spikedoor.study.workshop import Workshop
-from spikedoor.victim import Victim
+from spikedoor.victim import Activity, Victim
 
 __all__ = ["evaluation", "gallery", "record_of", "run"]
 
@@ -72,6 +72,7 @@ def record_of(planned: Cell, victim: Victim, twin: Victim | None, workshop: Work
         twin_stages=_about_stages(twin) if twin else {},
         evaluation=evaluation(planned, data, workshop.result),
         gallery=gallery(data, attack),
+        activity=_about_activity(planned, workshop.result),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
 
@@ -80,13 +81,7 @@ def evaluation(planned: Cell, data: Dataset, result: Callable[[Node], Any]) -> E
     """Return the predictions of a cell; ``result`` gives those of a node."""
     found: dict[Owner, dict[str, Answers]] = {"victim": {}, "twin": {}}
     for owner, stages in planned.stages.items():
-        for stage in stages:
-            steps = planned.phases[stage].steps
-            clean, triggered = (
-                result(planned.answers[Question(owner, stage, shown)])[:steps]
-                for shown in (False, True)
-            )
-            found[owner][stage] = Answers(clean, triggered)
+        found[owner] = {stage: planned.said(owner, stage, result) for stage in stages}
     targets = planned.experiment.attack.target.targets(data.test.labels, len(data.test.classes))
     return Evaluation(
         np.asarray(data.test.labels), targets, data.test.classes, found["victim"], found["twin"]
@@ -135,6 +130,23 @@ def _about_poison(data: PoisonedSet) -> dict[str, Any]:
         "cover_set_rate": data.plan.cover_set_rate,
         "class_rate": {data.classes[label]: rate for label, rate in classes.items()},
     }
+
+
+def _about_activity(planned: Cell, result: Callable[[Node], Any]) -> dict[str, Any]:
+    """Return the firing rates of each spiking stage after each step, in all and by layer."""
+    found: dict[str, Any] = {}
+    for question, node in planned.activity.items():
+        seen: Activity = result(node)
+        steps = planned.phases[question.stage].steps
+        found.setdefault(question.stage, {})["triggered" if question.triggered else "clean"] = {
+            "samples": seen.by_sample.shape[1],
+            "rate": [float(seen.until(t).mean()) for t in range(1, steps + 1)],
+            "layers": {
+                name: float(rates[:steps].mean())
+                for name, rates in zip(seen.layers, seen.by_layer.T, strict=True)
+            },
+        }
+    return found
 
 
 def _about_stages(victim: Victim) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,19 +17,20 @@ from spikedoor.attack import Attack, PoisonedSet, PoisonPlan
 from spikedoor.attack.labels import AllToOne
 from spikedoor.attack.poisoned import ChallengeSet
 from spikedoor.attack.triggers.base import Trigger
-from spikedoor.data.base import Dataset
+from spikedoor.data.base import Dataset, SampleSet
 from spikedoor.errors import DataError
 from spikedoor.rules import Rule
 from spikedoor.snn.encoding import Encoding
 from spikedoor.snn.networks import Architecture
 from spikedoor.snn.readout import Readout
 from spikedoor.study.nodes import Node
-from spikedoor.victim import Stage, Victim
+from spikedoor.victim import Activity, Stage, Victim, activity
 from spikedoor.victim.files import stage_from, weights_file
 
-__all__ = ["make", "packed", "unpacked"]
+__all__ = ["make", "notes", "packed", "unpacked"]
 
-_VICTIM, _PLAN, _ANSWERS = "victim.json", "plan.json", "answers.npz"
+_VICTIM, _PLAN, _ANSWERS, _ACTIVITY = "victim.json", "plan.json", "answers.npz", "activity.npz"
+_RATES = ("by_layer", "by_sample")
 
 
 def make(node: Node, inputs: dict[str, Any]) -> Any:
@@ -36,13 +38,15 @@ def make(node: Node, inputs: dict[str, Any]) -> Any:
 
     Returns:
         For "poison" a `PoisonPlan`, for "answers" the predicted classes after each step [steps,
-        samples], and for all others a `Stage`.
+        samples], for "activity" an `Activity`, and for all others a `Stage`.
     """
     if node.kind == "poison":
         return _poison(node, inputs["data"])
     with _threads(node.config["threads"]):
         if node.kind == "answers":
             return _answers(node, **inputs)
+        if node.kind == "activity":
+            return _activity(node, **inputs)
         return _stage(node, inputs)
 
 
@@ -67,23 +71,37 @@ def _stage(node: Node, inputs: dict[str, Any]) -> Stage:
 def _answers(
     node: Node, stage: Stage, data: Dataset, train: Dataset | None = None
 ) -> NDArray[np.int64]:
+    triggered = node.config["trigger"] is not None
+    title = f"{stage.name}: {'triggered' if triggered else 'clean'} test"
+    return _asked(node, stage).predict(_shown(node, data, train), node.config["seed"], title=title)
+
+
+def _activity(node: Node, stage: Stage, data: Dataset, train: Dataset | None = None) -> Activity:
     config = node.config
-    asked = Stage(
-        stage.name,
-        stage.blueprint,
-        stage.network,
-        config["steps"],
-        Encoding.from_dict(config["encoding"]),
-        Readout.from_dict(config["readout"]),
+    shown = _shown(node, data, train)
+    return activity(_asked(node, stage), shown, config["samples"], config["seed"])
+
+
+def _asked(node: Node, stage: Stage) -> Stage:
+    """Return the stage as it is to be run."""
+    config = node.config
+    return replace(
+        stage,
+        steps=config["steps"],
+        encoding=Encoding.from_dict(config["encoding"]),
+        readout=Readout.from_dict(config["readout"]),
     ).to(config["device"])
-    if config["trigger"] is None:
-        return asked.predict(data.test, config["seed"], title=f"{stage.name}: clean test")
-    trigger = Trigger.from_dict(config["trigger"])
+
+
+def _shown(node: Node, data: Dataset, train: Dataset | None) -> SampleSet:
+    """Return the test set, with the trigger on every sample if the node is about that."""
+    if node.config["trigger"] is None:
+        return data.test
+    trigger = Trigger.from_dict(node.config["trigger"])
     if train is not None:
-        trigger = trigger.prepare(train.train, config["prepared_with"])
+        trigger = trigger.prepare(train.train, node.config["prepared_with"])
     # Every sample is triggered, so the label rule does not matter here.
-    challenge = ChallengeSet(data.test, trigger, AllToOne(), include_target=True)
-    return asked.predict(challenge, config["seed"], title=f"{stage.name}: triggered test")
+    return ChallengeSet(data.test, trigger, AllToOne(), include_target=True)
 
 
 @contextmanager
@@ -106,6 +124,11 @@ def packed(node: Node, result: Any) -> dict[str, bytes]:
         # Samples first: a sample's answers soon stay the same, which compresses well.
         np.savez_compressed(buffer, answers=np.ascontiguousarray(result.T, small))
         return {_ANSWERS: buffer.getvalue()}
+    if node.kind == "activity":
+        buffer = io.BytesIO()
+        single = {name: getattr(result, name).astype(np.float32) for name in _RATES}
+        np.savez_compressed(buffer, layers=np.array(result.layers), **single)
+        return {_ACTIVITY: buffer.getvalue()}
     return Victim((result,)).to_files()
 
 
@@ -121,9 +144,19 @@ def unpacked(node: Node, files: dict[str, bytes]) -> Any:
         if node.kind == "answers":
             with np.load(io.BytesIO(files[_ANSWERS]), allow_pickle=False) as arrays:
                 return arrays["answers"].T.astype(np.int64)
+        if node.kind == "activity":
+            with np.load(io.BytesIO(files[_ACTIVITY]), allow_pickle=False) as arrays:
+                rates = (arrays[name].astype(np.float64) for name in _RATES)
+                return Activity(tuple(map(str, arrays["layers"])), *rates)
         (entry,) = json.loads(files[_VICTIM])["stages"]
         return stage_from(entry, files[weights_file(entry)])
     except DataError:
         raise
     except (ValueError, LookupError, TypeError, RuntimeError, OSError) as error:
         raise DataError(f"{node.short}: not a readable result ({error})") from error
+
+
+def notes(files: dict[str, bytes]) -> dict[str, Any]:
+    """Return what a stage's maker noted, from the files of a stage; its weights are not read."""
+    (entry,) = json.loads(files[_VICTIM])["stages"]
+    return entry["notes"]

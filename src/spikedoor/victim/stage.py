@@ -104,6 +104,7 @@ class Stage:
         indices: NDArray[np.integer] | None = None,
         precision: Precision = "fp32",
         title: str | None = "predict",
+        together: int | None = None,
     ) -> NDArray[np.int64]:
         """Return the predicted class after each step, by one simulation.
 
@@ -115,13 +116,14 @@ class Stage:
             indices: Which samples; all by default.
             precision: Arithmetic of the layers.
             title: Of the progress bar; None for none.
+            together: Samples simulated at once; by default, as many as memory holds easily.
 
         Returns:
             (steps, samples), integers.
         """
         chosen = np.arange(len(data)) if indices is None else np.asarray(indices)
         _, height, width = data.shape
-        size = min(max(_PIXELS // (_PIECE * height * width), 4), 512)
+        size = together or min(max(_PIXELS // (_PIECE * height * width), 4), 512)
         found = []
         self.network.eval()
         with bar(title or "", len(chosen), visible=title is not None) as advance:

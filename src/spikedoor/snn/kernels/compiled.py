@@ -1,6 +1,7 @@
 """Back end "compiled": norm, neuron and pooling fused in C; CPU, single precision or bfloat16.
 
-See neuron.c. Where the library was not built, `available` is False and "torch" takes over.
+See neuron.c; `sparse` is in the same library. Where it was not built, `available` is False and
+"torch" takes over.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from torch.autograd.function import once_differentiable
 
 from spikedoor.snn.dynamics import Dynamics
 
-__all__ = ["available", "carry", "fire", "instruction_set", "supports"]
+__all__ = ["available", "carry", "fire", "instruction_set", "loaded", "supports"]
 
-_VERSION = 4
+_VERSION = 5
 _POOLS = {None: 0, "max": 1, "avg": 2}
 _DTYPES = {torch.float32: 0, torch.bfloat16: 1}
 
@@ -58,7 +59,8 @@ def _library() -> ctypes.CDLL | None:
     return None
 
 
-def _loaded() -> ctypes.CDLL:
+def loaded() -> ctypes.CDLL:
+    """Return the library; only where it is `available`."""
     library = _library()
     assert library is not None
     return library
@@ -168,13 +170,13 @@ def _affine(problem: _Problem, x: Tensor, norm: Any) -> tuple[Tensor | None, ...
     if norm.training:
         moments = torch.empty(2, problem.C, dtype=torch.float64)
         mean, var = moments
-        _loaded().spd_moments(ctypes.byref(problem), _pointer(x), _pointer(mean), _pointer(var))
+        loaded().spd_moments(ctypes.byref(problem), _pointer(x), _pointer(mean), _pointer(var))
         norm.track(mean, var, x.numel() // problem.C)
     else:
         mean, var = norm.running_mean.double(), norm.running_var.double()
     weight, bias = norm.weight.float(), norm.bias.float()
     folded = torch.empty(4, problem.C)
-    _loaded().spd_fold(
+    loaded().spd_fold(
         ctypes.byref(problem),
         _pointer(mean),
         _pointer(var),
@@ -200,7 +202,7 @@ def _forward(
         shape = (*shape[:2], x.shape[2] // 2, x.shape[3] // 2)
     layout = torch.channels_last if x.dim() == 4 else torch.contiguous_format
     out = torch.empty(shape, dtype=x.dtype, memory_format=layout)
-    _loaded().spd_forward(
+    loaded().spd_forward(
         ctypes.byref(problem),
         _pointer(x),
         _pointer(scale),
@@ -246,7 +248,7 @@ class _Fire(torch.autograd.Function):
         grad = torch.empty_like(x)
         channels = problem.C
         sums = torch.empty(2 * channels + 2, dtype=torch.float64)
-        failed = _loaded().spd_backward(
+        failed = loaded().spd_backward(
             ctypes.byref(problem),
             _pointer(x),
             _pointer(scale),
@@ -261,7 +263,7 @@ class _Fire(torch.autograd.Function):
         if scale is not None and not failed:
             norm_grads = torch.empty(2, channels)
             weight_grad, bias_grad = norm_grads
-            failed = _loaded().spd_norm_backward(
+            failed = loaded().spd_norm_backward(
                 ctypes.byref(problem),
                 _pointer(x),
                 _pointer(grad),
