@@ -39,16 +39,16 @@ def test_a_sweep_from_dry_run_to_table(cli, tmp_path, sweep):
     code, out, _ = cli("sweep", sweep, "--dry-run")
     assert code == 0
     assert "4 experiments" in out
-    assert "No estimate: no 'poison, ann, answers, converted'" in out
+    assert "No estimate: no 'poison, ann, answers, converted, activity'" in out
     assert not (tmp_path / "runs").exists()
     code, out, _ = cli("table", sweep)
     assert (code, out.count("missing: not run yet")) == (0, 8)
 
     code, out, err = cli("sweep", sweep)
     assert (code, err) == (0, "")
-    assert "4 experiments, 40 stages: 40 made, 0 from the store, 0 failed" in out
+    assert "4 experiments, 48 stages: 48 made, 0 from the store, 0 failed" in out
     code, out, _ = cli("sweep", sweep)
-    assert "0 made, 40 from the store" in out
+    assert "0 made, 48 from the store" in out
     code, out, _ = cli("sweep", sweep, "--dry-run", "--json")
     found = json.loads(out)
     assert (found["experiments"], found["todo"]) == (4, {})
@@ -77,7 +77,7 @@ def test_status_and_explain(cli, tmp_path, sweep, monkeypatch):
         patch.setattr("spikedoor.rules.conversion.Percentile.convert", broken)
         code, out, err = cli("sweep", sweep)
     assert code == 1
-    assert "6 failed, 12 not tried for that" in out
+    assert "6 failed, 20 not tried for that" in out
     assert err.count("ValueError: no luck") == 12  # as it happens, and at the end
     code, out, _ = cli("sweep", sweep, "--status")
     assert code == 0
@@ -92,7 +92,13 @@ def test_status_and_explain(cli, tmp_path, sweep, monkeypatch):
         "failed before: ValueError: no luck"
     }
     explained = json.loads(cli("sweep", sweep, "--explain", "--json")[1])
-    assert {one["kind"] for one in explained} == {"poison", "ann", "converted", "answers"}
+    assert {one["kind"] for one in explained} == {
+        "poison",
+        "ann",
+        "converted",
+        "answers",
+        "activity",
+    }
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from spikedoor.data import Digits
 from spikedoor.errors import OutputError
 from spikedoor.records import Store, Table, verify
+from spikedoor.records.columns import TIMES
 from spikedoor.rules import Conversion, Training
 from spikedoor.rules.conversion import Max
 from spikedoor.study import Campaign, Experiment, Sweep, Workshop, engine_of, run
@@ -51,8 +52,11 @@ def done(folder: Path, sweep: Sweep = SWEEP) -> Campaign:
     return made
 
 
+ALL = {"poison": 2, "direct": 3, "ann": 3, "converted": 3, "answers": 18, "activity": 8}
+
+
 def measured(made: Campaign) -> list[dict]:
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in made.rows()]
+    return [{k: v for k, v in row.items() if k not in TIMES} for row in made.rows()]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +96,8 @@ def test_every_stage_is_made_once_and_a_second_call_makes_none(tmp_path):
     engine = Counting(first)
     board = first.run(engine, todo)
     # Two rates and the clean twin: 3 of each; the two T of a conversion share one simulation.
-    assert engine.kinds == {"poison": 2, "direct": 3, "ann": 3, "converted": 3, "answers": 18}
+    # Spikes are counted of two victims by each rule, on clean and on triggered samples.
+    assert engine.kinds == ALL
     assert board.done == set(todo)
     again = campaign(tmp_path / "s")
     assert again.missing() == {}
@@ -105,10 +110,10 @@ def test_only_what_a_change_affects_is_made_again(finished):
         update={"set": {"rule": {"name": "conversion", "ann": QUICK, "converter": "max"}}}
     ),)})  # fmt: skip
     kinds = Counter(node.kind for node in campaign(finished, changed).missing().values())
-    assert kinds == {"converted": 3, "answers": 6}
+    assert kinds == {"converted": 3, "answers": 6, "activity": 4}
     more_seeds = SWEEP.model_copy(update={"seeds": (0, 1)})
     kinds = Counter(node.kind for node in campaign(finished, more_seeds).missing().values())
-    assert kinds == {"poison": 2, "direct": 3, "ann": 3, "converted": 3, "answers": 18}
+    assert kinds == ALL
 
 
 def test_the_numbers_are_those_of_a_run_by_itself(finished):
@@ -143,7 +148,7 @@ def test_a_run_with_a_store_takes_what_is_there(finished, tmp_path):
     record = run(experiment, tmp_path / "record", workshop)
     # The sweep simulated 5 steps, this asks for 2: that simulation is new, no training is.
     new = [e.kind for e in workshop.store.entries() if e.key not in before]
-    assert set(new) <= {"answers"}
+    assert set(new) <= {"answers", "activity"}
     assert record.stages["ann"]["training"]["epochs"]
     assert (tmp_path / "record" / "victim" / "victim.json").exists()
 
@@ -159,8 +164,8 @@ def test_damage_is_noticed_set_aside_and_mended(tmp_path, kind):
     content[len(content) // 2] ^= 1
     victim.write_bytes(content)
     if kind in ("ann", "converted"):  # seen only when something is made from it
-        for answers in list(made.store.entries("answers")):
-            made.store.set_aside(answers.key, "test")
+        for leaf in (*made.store.entries("answers"), *made.store.entries("activity")):
+            made.store.set_aside(leaf.key, "test")
     again = campaign(tmp_path / "s")
     assert again.missing()
     again.run(InProcess(again.workshop))
@@ -176,7 +181,7 @@ def test_a_failure_stops_only_what_depends_on_it(tmp_path):
     assert engine.kinds["direct"] == engine.kinds["ann"] == engine.kinds["converted"] == 3
     assert set(board.failed.values()) == {"no luck"}
     blocked = board.blocked()
-    assert Counter(board.todo[key].kind for key in blocked) == {"answers": 6}
+    assert Counter(board.todo[key].kind for key in blocked) == {"answers": 6, "activity": 4}
     assert set(blocked.values()) <= set(board.failed)
     status = Counter((r["stage"], r["status"]) for r in made.rows())
     assert status["converted", "missing"] == 4
