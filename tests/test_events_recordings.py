@@ -95,3 +95,33 @@ def test_a_set_gives_batches_and_subsets_and_cannot_be_changed():
         made.events.x[0] = 1
     with pytest.raises(DataError, match=r"labels in 0\.\.1"):
         EventSet(events, np.array([0, 1, 2]), ("a", "b"), "mine")
+
+
+@given(RECORDINGS, RECORDINGS, st.data())
+def test_sets_are_pooled_and_parted_as_lists_are(ours, theirs, data):
+    labels = [np.arange(len(part)) % 2 for part in (ours, theirs)]
+    pair = [
+        EventSet(events_of(part), of, ("a", "b"), "set")
+        for part, of in zip((ours, theirs), labels, strict=True)
+    ]
+    pooled = pair[0].pooled(pair[1], "pool")
+    everything = lists_of(pair[0].events) + lists_of(pair[1].events)
+    assert lists_of(pooled.batch(np.arange(len(pooled)))) == everything
+    chosen = data.draw(st.lists(st.integers(0, len(everything) - 1), max_size=7))
+    part = pooled.subset(np.array(chosen, int))
+    assert part.events is pooled.events
+    assert part.labels.tolist() == [pooled.labels[i] for i in chosen]
+    twice = part.subset(np.arange(len(part))[::-1])
+    assert lists_of(twice.batch(np.arange(len(twice)))) == [everything[i] for i in chosen[::-1]]
+    again = part.pooled(twice, "both")
+    assert again.events is pooled.events
+    expected = [everything[i] for i in chosen + chosen[::-1]]
+    assert lists_of(again.batch(np.arange(len(again)))) == expected
+
+
+def test_rows_name_recordings_that_are_there():
+    events = events_of([[(1, 1, 5, 1)], []])
+    with pytest.raises(DataError, match=r"indices in 0\.\.1, found 2"):
+        EventSet(events, np.array([0]), ("a",), "set", rows=np.array([2]))
+    with pytest.raises(DataError, match=r"labels as int64 \[1\]"):
+        EventSet(events, np.array([0, 0]), ("a",), "set", rows=np.array([1]))

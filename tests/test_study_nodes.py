@@ -111,6 +111,21 @@ def test_where_the_files_lie_decides_nothing(tmp_path):
     assert cell(there, less.load()).data.key != planned().data.key
 
 
+def test_folds_decide_only_where_one_is_asked_for():
+    fields = {"train_limit": 60, "test_limit": 20}
+    assert keys(planned(data=Digits(**fields, folds=7))) == keys(planned())
+    asked = {
+        made.data.key
+        for made in (
+            planned(data=Digits(**fields, fold=0)),
+            planned(data=Digits(**fields, fold=1)),
+            planned(data=Digits(**fields, fold=1, folds=7)),
+            planned(),
+        )
+    }
+    assert len(asked) == 4
+
+
 def test_the_size_of_the_test_set_trains_nothing_again():
     def made(**limits: int) -> Cell:
         source = Digits(**limits)

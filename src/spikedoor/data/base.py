@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikedoor.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from spikedoor.data.events.recordings import EventSet
 
 __all__ = ["Dataset", "ImageSet", "SampleSet", "checked_indices"]
 
@@ -38,8 +41,12 @@ class SampleSet(Protocol):
 
     def __len__(self) -> int: ...
 
-    def batch(self, indices: NDArray[np.integer]) -> NDArray[np.uint8]:
-        """Return samples as ``uint8 [B, C, H, W]``, a fresh array that the caller may change."""
+    def batch(self, indices: NDArray[np.integer]) -> Any:
+        """Return samples that the caller may change or replace: pictures or recordings.
+
+        Images come as ``uint8 [B, C, H, W]``, recordings as `Events`; triggers and encodings say
+        which of them they take.
+        """
         ...
 
 
@@ -115,6 +122,12 @@ class ImageSet:
         chosen = checked_indices(self.name, indices, len(self))
         return ImageSet(self.images[chosen], self.labels[chosen], self.classes, self.name)
 
+    def pooled(self, other: ImageSet, name: str) -> ImageSet:
+        """Return these images and those of another set with the same classes."""
+        images = np.concatenate([self.images, other.images])
+        labels = np.concatenate([self.labels, other.labels])
+        return ImageSet(images, labels, self.classes, name)
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -122,14 +135,14 @@ class Dataset:
 
     Args:
         name: Name of the source.
-        train: Images to train on.
-        test: Images to evaluate on.
-        checksums: SHA-256 of each source file, for the record.
+        train: Samples to train on.
+        test: Samples to evaluate on, of the same kind, shape and classes.
+        checksums: SHA-256 of each source file or group of files, for the record.
     """
 
     name: str
-    train: ImageSet
-    test: ImageSet
+    train: ImageSet | EventSet
+    test: ImageSet | EventSet
     checksums: dict[str, str]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from spikedoor.errors import DataError
 
-__all__ = ["data_root", "locate", "read_limited", "sha256"]
+__all__ = ["cache_root", "data_root", "locate", "read_limited", "sha256"]
 
 
 def data_root(root: Path | None = None) -> Path:
@@ -16,6 +16,11 @@ def data_root(root: Path | None = None) -> Path:
     if root is None:
         root = Path(os.environ.get("SPIKEDOOR_DATA") or "~/.cache/spikedoor/data")
     return root.expanduser()
+
+
+def cache_root() -> Path:
+    """Return the folder for what can be made again: ``$SPIKEDOOR_CACHE``, else the user's cache."""
+    return Path(os.environ.get("SPIKEDOOR_CACHE") or "~/.cache/spikedoor").expanduser()
 
 
 def locate(root: Path, file: str) -> Path | None:

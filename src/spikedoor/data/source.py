@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Self, TypeAlias, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from spikedoor.component import Component
 from spikedoor.data.base import Dataset, ImageSet
 from spikedoor.data.download import Remote, fetch
+from spikedoor.data.events.recordings import EventSet
 from spikedoor.data.files import data_root, locate
-from spikedoor.data.strata import first_come
-from spikedoor.errors import MissingDataError
+from spikedoor.data.strata import first_come, fold
+from spikedoor.errors import ConfigError, DataError, MissingDataError
 from spikedoor.registry import Family
 
 __all__ = ["DATASETS", "DataSource"]
 
 DATASETS = Family("dataset", home="spikedoor.data")
+
+Samples: TypeAlias = ImageSet | EventSet
 
 
 class DataSource(Component):
@@ -37,6 +40,16 @@ class DataSource(Component):
     """Most training samples to keep, every class in proportion."""
     test_limit: int | None = Field(None, gt=0)
     """Most test samples to keep, every class in proportion."""
+    fold: int | None = Field(None, ge=0)
+    """Fold of a cross-validation to test on, from 0 on; left out, the source's own test set."""
+    folds: int = Field(5, ge=2)
+    """Number of folds that the pooled training and test set is divided into, given a `fold`."""
+
+    @model_validator(mode="after")
+    def _fold_is_one_of_the_folds(self) -> Self:
+        if self.fold is not None and self.fold >= self.folds:
+            raise ConfigError(f"fold: expected 0..{self.folds - 1}, got {self.fold}")
+        return self
 
     @abstractmethod
     def _load(self, root: Path) -> Dataset:
@@ -46,12 +59,14 @@ class DataSource(Component):
         """Read the data set, after fetching what is missing when ``download`` is set.
 
         A limit keeps the class proportions: each class gets its quota by largest remainders, and
-        fills it with its first samples in file order. Nothing is random.
+        fills it with its first samples in file order. Folds are dealt to each class in turn, see
+        `strata.fold`, before any limit. Nothing is random.
 
         Raises:
             MissingDataError: If a file is not there and cannot be fetched.
-            DataError: If a file is truncated, wrong or malicious.
-            OutputError: If a fetched file cannot be written.
+            DataError: If a file is truncated, wrong or malicious, or there are fewer samples than
+                folds.
+            OutputError: If a fetched or cached file cannot be written.
         """
         root = data_root(self.root)
         if self.download:
@@ -59,10 +74,13 @@ class DataSource(Component):
                 if any(locate(root, file) is None for file in remote.provides):
                     fetch(remote, root)
         dataset = self._load(root)
+        train, test = dataset.train, dataset.test
+        if self.fold is not None:
+            train, test = _folded(train, test, self.fold, self.folds)
         return Dataset(
             dataset.name,
-            _limited(dataset.train, self.train_limit),
-            _limited(dataset.test, self.test_limit),
+            _limited(train, self.train_limit),
+            _limited(test, self.test_limit),
             dataset.checksums,
         )
 
@@ -78,7 +96,16 @@ class DataSource(Component):
         return path
 
 
-def _limited(images: ImageSet, limit: int | None) -> ImageSet:
-    if limit is None or limit >= len(images):
-        return images
-    return images.subset(first_come(images.labels, limit))
+def _limited(samples: Samples, limit: int | None) -> Samples:
+    if limit is None or limit >= len(samples):
+        return samples
+    return samples.subset(first_come(samples.labels, limit))
+
+
+def _folded(train: Samples, test: Samples, number: int, folds: int) -> tuple[Samples, Samples]:
+    name = f"{train.name.removesuffix('/train')}/fold {number} of {folds}"
+    whole = cast("Samples", train.pooled(cast("Any", test), name))
+    if len(whole) < folds:
+        raise DataError(f"{name}: expected at least {folds} samples, found {len(whole)}")
+    rest, held_out = fold(whole.labels, number, folds)
+    return whole.subset(rest), whole.subset(held_out)

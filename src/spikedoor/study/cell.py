@@ -142,10 +142,14 @@ def _but_steps(node: Node) -> str:
 
 
 def _data_node(experiment: Experiment, data: Dataset, part: Literal["train", "test"]) -> Node:
-    """Return the node of the training or the test part; the limit of the other decides nothing."""
+    """Return the node of the training or the test part; what decides nothing is left out.
+
+    That is where the files are, the limit of the other part, and folds when none is asked for.
+    """
     source = experiment.data.to_dict()
     other = "test_limit" if part == "train" else "train_limit"
-    means = {name: source.pop(name) for name in (*experiment.data.places, other)}
+    idle = () if experiment.data.fold is not None else ("fold", "folds")
+    means = {name: source.pop(name) for name in (*experiment.data.places, other, *idle)}
     config = {"part": part, "source": source, "checksums": data.checksums}
     return Node("data", config, means=means)
 

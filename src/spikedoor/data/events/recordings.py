@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, final
 
 import numpy as np
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from spikedoor.data.base import checked_indices
 from spikedoor.errors import ConfigError, DataError
 
-__all__ = ["EventSet", "Events"]
+__all__ = ["COLUMNS", "EventSet", "Events"]
 
-_COLUMNS = {"x": np.uint16, "y": np.uint16, "t": np.int32, "p": np.uint8}
+COLUMNS = {"x": np.uint16, "y": np.uint16, "t": np.int32, "p": np.uint8}
+"""Columns of `Events` and their types."""
 
 
 @final
@@ -47,7 +48,7 @@ class Events:
     sensor: tuple[int, int]
 
     def __post_init__(self) -> None:
-        for name, dtype in _COLUMNS.items():
+        for name, dtype in COLUMNS.items():
             column = getattr(self, name)
             if column.dtype != dtype or column.shape != self.x.shape or column.ndim != 1:
                 raise DataError(
@@ -64,7 +65,7 @@ class Events:
             or (np.diff(ends) < 0).any()
         ):
             raise DataError(f"events: offsets do not divide {len(self.x)} events")
-        for name in (*_COLUMNS, "offsets"):
+        for name in (*COLUMNS, "offsets"):
             view = getattr(self, name).view()
             view.flags.writeable = False
             object.__setattr__(self, name, view)
@@ -79,7 +80,7 @@ class Events:
         sensor: tuple[int, int],
     ) -> Self:
         """Hold a single recording."""
-        columns = zip(_COLUMNS.items(), (x, y, t, p), strict=True)
+        columns = zip(COLUMNS.items(), (x, y, t, p), strict=True)
         made: Any = {name: np.asarray(column, dtype) for (name, dtype), column in columns}
         return cls(**made, offsets=np.array([0, len(x)], np.int64), sensor=sensor)
 
@@ -95,7 +96,7 @@ class Events:
             raise ConfigError(f"expected recordings of one sensor, got {sorted(sensors)}")
         counts = np.concatenate([part.counts for part in parts])
         made: Any = {
-            name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS
         }
         return cls(**made, offsets=_offsets(counts), sensor=sensors.pop())
 
@@ -161,7 +162,7 @@ class Events:
 
     def _at(self, where: NDArray[Any], offsets: NDArray[np.int64]) -> Self:
         """Return the events at some places of the columns, divided otherwise."""
-        made: Any = {name: getattr(self, name)[where] for name in _COLUMNS}
+        made: Any = {name: getattr(self, name)[where] for name in COLUMNS}
         return type(self)(**made, offsets=offsets, sensor=self.sensor)
 
     def check(self, name: str) -> Self:
@@ -183,7 +184,7 @@ class Events:
             (~later, "times that never fall"),
         ):
             for i in np.flatnonzero(wrong)[:1]:
-                event = ", ".join(f"{c} {getattr(self, c)[i]}" for c in _COLUMNS)
+                event = ", ".join(f"{c} {getattr(self, c)[i]}" for c in COLUMNS)
                 raise DataError(f"{name}: expected {what}, found event {i} with {event}")
         return self
 
@@ -193,15 +194,21 @@ class Events:
 class EventSet:
     """Hold labelled recordings; the counterpart of `ImageSet`.
 
+    A set may be some of the recordings that `events` holds, so that the parts of a set share
+    columns that are mapped, and dividing a set reads and copies none of them.
+
     Shapes:
+        events: M recordings, M = N without `rows`.
         labels: int64 [N], in 0 to len(classes) - 1.
+        rows: int64 [N], in 0 to M - 1, which of `events` are the set's; None for all, in order.
 
     Args:
         simulated: Whether no camera has seen them.
 
     Raises:
         ConfigError: If there are no class names, or one comes twice.
-        DataError: If there are not as many labels as recordings, or a label has no class.
+        DataError: If there are not as many labels as recordings, a label has no class, or rows
+            name none of the recordings.
     """
 
     events: Events = field(repr=False)
@@ -209,14 +216,21 @@ class EventSet:
     classes: tuple[str, ...]
     name: str
     simulated: bool = False
+    rows: NDArray[np.int64] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.classes or len(set(self.classes)) < len(self.classes):
             raise ConfigError(f"{self.name}: expected distinct class names, got {self.classes}")
-        labels = self.labels
-        if labels.dtype != np.int64 or labels.shape != (len(self.events),):
+        labels, rows = self.labels, self.rows
+        count = len(self.events)
+        if rows is not None:
+            rows = checked_indices(self.name, rows, count).astype(np.int64)
+            rows.flags.writeable = False
+            object.__setattr__(self, "rows", rows)
+            count = len(rows)
+        if labels.dtype != np.int64 or labels.shape != (count,):
             raise DataError(
-                f"{self.name}: expected labels as int64 [{len(self.events)}], "
+                f"{self.name}: expected labels as int64 [{count}], "
                 f"found {labels.dtype} {list(labels.shape)}"
             )
         for label in labels[(labels < 0) | (labels >= len(self.classes))][:1]:
@@ -246,17 +260,30 @@ class EventSet:
         Raises:
             DataError: If the indices are not whole numbers in ``0..N - 1``.
         """
-        return self.events.take(checked_indices(self.name, indices, len(self)))
+        return self.events.take(self._rows_at(indices))
 
     def subset(self, indices: NDArray[np.integer]) -> EventSet:
-        """Return the recordings at some indices, in their order, as a set of its own.
+        """Return the recordings at some indices, in their order, as a set on the same columns.
 
         Raises:
             DataError: If the indices are not whole numbers in ``0..N - 1``.
         """
+        rows = self._rows_at(indices)
+        return replace(self, labels=self.labels[indices], rows=rows)
+
+    def pooled(self, other: EventSet, name: str) -> EventSet:
+        """Return these recordings and those of another set with the same classes."""
+        labels = np.concatenate([self.labels, other.labels])
+        rows = [part._rows_at(np.arange(len(part))) for part in (self, other)]
+        events = self.events
+        if events is not other.events:
+            events = Events.join([self.events, other.events])
+            rows[1] = rows[1] + len(self.events)
+        return replace(self, events=events, labels=labels, rows=np.concatenate(rows), name=name)
+
+    def _rows_at(self, indices: NDArray[np.integer]) -> NDArray[np.integer]:
         chosen = checked_indices(self.name, indices, len(self))
-        events, labels = self.events.take(chosen), self.labels[chosen]
-        return EventSet(events, labels, self.classes, self.name, self.simulated)
+        return chosen if self.rows is None else self.rows[chosen]
 
 
 def _offsets(counts: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -1,0 +1,100 @@
+"""Files of recordings, in a folder or in a zip archive that is read where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import final
+
+from spikedoor.data.events.zips import read_member, zip_entries
+from spikedoor.data.files import read_limited
+from spikedoor.errors import DataError
+
+__all__ = ["Member", "members"]
+
+_MAX_FILE = 1 << 31
+
+
+@final
+@dataclass(frozen=True)
+class Member:
+    """Describe one file: its path below the folder, its size, and when it was changed.
+
+    Args:
+        name: Path below the folder or in the archive, with forward slashes.
+        size: Bytes.
+        changed: Time of the last change of the file, or of the archive, in nanoseconds.
+        read: Returns the file; raises `DataError` if that cannot be done.
+    """
+
+    name: str
+    size: int
+    changed: int
+    read: Callable[[], bytes]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The path's folders and file name."""
+        return PurePosixPath(self.name).parts
+
+
+def members(base: Path, suffixes: tuple[str, ...], depth: int) -> list[Member]:
+    """Return the files at a depth below a folder or in an archive, in order of their paths.
+
+    Files with other endings are left out, and those with a dot in front in their path.
+
+    Args:
+        base: A folder or a zip archive.
+        suffixes: Endings wanted, in small letters.
+        depth: Number of folders above a file, below the base.
+
+    Raises:
+        DataError: If a link leaves the folder, or the archive is damaged.
+    """
+    found = _in_archive(base) if base.is_file() else _in_folder(base, depth)
+    wanted = [
+        member
+        for member in found
+        if len(member.parts) == depth + 1
+        and member.name.lower().endswith(suffixes)
+        and not any(part.startswith((".", "__MACOSX")) for part in member.parts)
+    ]
+    return sorted(wanted, key=lambda member: member.parts)
+
+
+def _in_folder(base: Path, depth: int) -> list[Member]:
+    found = []
+    inside = base.resolve()
+    for path in base.glob("/".join(["*"] * (depth + 1))):
+        if not path.is_file() and not path.is_symlink():
+            continue
+        name = path.relative_to(base).as_posix()
+        real = path.resolve()
+        if not real.is_relative_to(inside) or not real.is_file():
+            raise DataError(f"{path}: expected a link to a file in {base}, found another")
+        stat = real.stat()
+        read = _reader(real, name)
+        found.append(Member(name, stat.st_size, stat.st_mtime_ns, read))
+    return found
+
+
+def _reader(path: Path, name: str) -> Callable[[], bytes]:
+    return lambda: read_limited(path, _MAX_FILE, name)
+
+
+def _in_archive(path: Path) -> list[Member]:
+    # The archive stays open as long as somebody holds one of its members.
+    archive, entries = zip_entries(path, path.name)
+    changed = path.stat().st_mtime_ns
+    return [
+        Member(
+            entry.filename,
+            entry.file_size,
+            changed,
+            lambda entry=entry: read_member(
+                archive, entry, _MAX_FILE, f"{path.name}/{entry.filename}"
+            ),
+        )
+        for entry in entries
+    ]

@@ -1,0 +1,60 @@
+"""Zip archives: what is in them, and members read whole within a limit."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+from spikedoor.errors import DataError
+
+__all__ = ["read_member", "zip_entries"]
+
+_DAMAGE = (
+    *(BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    # What zipfile raises for passwords, unknown packings, and names or sizes that cannot be.
+    *(RuntimeError, NotImplementedError, ValueError, IndexError, OverflowError),
+)
+
+
+def zip_entries(file: Path | BinaryIO, name: str) -> tuple[ZipFile, list[ZipInfo]]:
+    """Open an archive and list its files, folders left out.
+
+    Args:
+        file: The archive.
+        name: What to call it in a message.
+
+    Raises:
+        DataError: If it is damaged.
+    """
+    try:
+        archive = ZipFile(file)
+    except _DAMAGE as error:
+        raise DataError(f"{name}: expected a whole zip archive: {error}") from None
+    return archive, [entry for entry in archive.infolist() if not entry.is_dir()]
+
+
+def read_member(archive: ZipFile, entry: ZipInfo, limit: int, name: str) -> bytes:
+    """Read a file of an archive; it is never unpacked beyond the size that it claims.
+
+    Args:
+        archive: The archive.
+        entry: The file.
+        limit: Largest size, in bytes.
+        name: What to call the file in a message.
+
+    Raises:
+        DataError: If it is larger than the limit or than it claims, or damaged.
+    """
+    if entry.file_size > limit:
+        raise DataError(f"{name}: expected at most {limit} bytes, found {entry.file_size}")
+    try:
+        with archive.open(entry) as file:
+            data = file.read(entry.file_size + 1)
+    except _DAMAGE as error:
+        raise DataError(f"{name}: expected a whole file in the archive: {error}") from None
+    if len(data) != entry.file_size:
+        raise DataError(f"{name}: expected {entry.file_size} bytes, found {len(data)}")
+    return data
