@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self, final
+from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,6 +203,8 @@ class EventSet:
         ConfigError: If there are no class names, or one comes twice.
         DataError: If there are not as many labels as recordings, or a label has no class.
     """
+
+    modality: ClassVar[Literal["event"]] = "event"
 
     events: Events = field(repr=False)
     labels: NDArray[np.int64] = field(repr=False)
