@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,6 +41,7 @@ def recordings(side: int, count: int, events: int) -> Events:
     return Events(x.ravel(), y.ravel(), t.ravel(), p.ravel(), offsets, (side, side))
 
 
+@cache
 def spikingjelly() -> Callable[[dict[str, Any], str, int, int], Any] | None:
     """Return its integration alone: the package around it imports readers with more needs."""
     found = find_spec("spikingjelly")

@@ -41,6 +41,7 @@ def count(events: Events, bounds: Bounds, factor: int) -> Frames:
     """Return how many events each pixel and polarity has in each frame, uint16 [N, T, 2, H, W].
 
     Args:
+        events: The recordings.
         bounds: int64 [N, T + 1]; frame t of recording n has the events from bounds[n, t] to
             bounds[n, t + 1].
         factor: Side of the square of pixels that are counted as one.
