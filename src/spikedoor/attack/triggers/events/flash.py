@@ -16,7 +16,7 @@ __all__ = ["EventFlash"]
 @final
 @TRIGGERS.register(
     "event-flash",
-    source="Abad, Picek, Urbieta 2024, Flashy Backdoor",
+    source="Riaño, Abad, Picek, Urbieta 2024, Flashy Backdoor",
     link="https://arxiv.org/abs/2411.03022",
 )
 class EventFlash(BurstTrigger):

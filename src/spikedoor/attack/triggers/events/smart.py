@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, Self, final
 
 import numpy as np
@@ -119,10 +120,7 @@ def choose_region(
         most: Whether the most active one is wanted; the first of equals is taken.
     """
     rows, columns = (np.arange(splits + 2) * side // (splits + 1) for side in activity.shape)
-    sums = [
-        [activity[a:b, c:d].sum() for c, d in zip(columns, columns[1:], strict=False)]
-        for a, b in zip(rows, rows[1:], strict=False)
-    ]
+    sums = [[activity[a:b, c:d].sum() for c, d in pairwise(columns)] for a, b in pairwise(rows)]
     flat = int(np.argmax(sums) if most else np.argmin(sums))
     i, j = divmod(flat, splits + 1)
     return (

@@ -14,7 +14,7 @@ __all__ = ["EventFramed", "EventStatic", "EventStrobing", "check_period"]
 
 _SNEAKY = "Abad, Ersoy, Picek, Urbieta 2024, Sneaky Spikes"
 _SNEAKY_LINK = "https://arxiv.org/abs/2302.06279"
-_FLASHY = "Abad, Picek, Urbieta 2024, Flashy Backdoor"
+_FLASHY = "Riaño, Abad, Picek, Urbieta 2024, Flashy Backdoor"
 _FLASHY_LINK = "https://arxiv.org/abs/2411.03022"
 
 

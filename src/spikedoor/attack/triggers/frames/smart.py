@@ -124,7 +124,7 @@ class FrameSmart(RandomTrigger, FrameTrigger):
         at = draw.integers(0, room, endpoint=True)
         marked, value = frames.copy(), value_of(self.name, region.polarity, "sneaky-spikes")
         for t in range(frames.shape[1]):
-            top, left = at + (region.top, region.left)
+            top, left = region.top + at[0], region.left + at[1]
             marked[:, t, :, top : top + side, left : left + side] = value
             at = np.clip(at + draw.integers(-self.walk, self.walk, 2, endpoint=True), 0, room)
         return marked
