@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spikedoor.attack.labels import LabelRule, Labels
 from spikedoor.attack.plan import PoisonPlan
-from spikedoor.attack.triggers.base import Mask, Modality, Shape, Trigger, check_modality
+from spikedoor.attack.triggers.base import Indices, Mask, Modality, Shape, Trigger, check_modality
 from spikedoor.data.base import SampleSet, checked_indices
 from spikedoor.data.events import Events
 from spikedoor.errors import DataError
@@ -215,7 +215,7 @@ class ChallengeSet:
         return self.trigger.apply(self.base.batch(self.indices[chosen]))
 
 
-def _with(samples: Any, marked: Mask, mark: Callable[..., Any], indices: Labels) -> Any:
+def _with(samples: Any, marked: Mask, mark: Callable[..., Any], indices: Indices) -> Any:
     """Return the samples, those marked with a trigger; an array is changed in place."""
     if isinstance(samples, Events):
         return samples.replaced(marked, mark(samples.take(np.flatnonzero(marked)), indices[marked]))

@@ -84,8 +84,14 @@ class BurstTrigger(EventTrigger):
         recording, x, y, t, p = (np.concatenate(column) for column in zip(*added, strict=True))
         order = np.argsort(recording, kind="stable")
         offsets = np.searchsorted(recording[order], np.arange(len(events) + 1)).astype(np.int64)
-        columns = x.astype(np.uint16), y.astype(np.uint16), t.astype(np.int32), p.astype(np.uint8)
-        made = Events(*(column[order] for column in columns), offsets, events.sensor)
+        made = Events(
+            x[order].astype(np.uint16),
+            y[order].astype(np.uint16),
+            t[order].astype(np.int32),
+            p[order].astype(np.uint8),
+            offsets,
+            events.sensor,
+        )
         return events.merged(made)
 
     def mask(self, shape: Shape) -> Mask:
@@ -125,7 +131,8 @@ def span(events: Events, burst: Burst) -> tuple[NDArray[np.int64], NDArray[np.in
     A recording lasts until just after its last event; one without events has no time.
     """
     lasts = np.where(events.counts > 0, events.durations + 1, 0)
-    return tuple(np.ceil(share * lasts).astype(np.int64) for share in (burst.start, burst.end))  # pyright: ignore[reportReturnType]
+    start, end = (np.ceil(share * lasts).astype(np.int64) for share in (burst.start, burst.end))
+    return start, end
 
 
 def within(events: Events, burst: Burst) -> Mask:
