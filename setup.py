@@ -1,7 +1,8 @@
-"""Build the optional CPU kernel, once per instruction set; the rest is in pyproject.toml.
+"""Build the optional CPU kernels; the rest is in pyproject.toml.
 
-The kernel is a plain C library that ctypes loads. Where it cannot be built, the package installs
-without it and uses the torch version of the neuron.
+The kernels are plain C libraries that ctypes loads: the neuron, once per instruction set, and the
+framing of events. Where they cannot be built, the package installs without them and uses the
+torch version of the neuron, and the NumPy version of the framing.
 """
 
 import os
@@ -14,6 +15,7 @@ from setuptools.errors import BaseError, CCompilerError
 
 ROOM = "src/spikedoor/snn/kernels"
 SOURCES = [f"{ROOM}/neuron.c", f"{ROOM}/convolution.c"]
+FRAMES = "src/spikedoor/data/events/_frames.c"
 
 # No -ffast-math: linking it sets flush-to-zero for the whole process.
 COMMON = [
@@ -44,7 +46,7 @@ class BuildKernels(build_ext):
         try:
             super().run()
         except (BaseError, CCompilerError) as error:
-            self.skip("the compiled CPU kernel", error)
+            self.skip("the compiled CPU kernels", error)
 
     def build_extension(self, ext):
         # Same sources, several targets: in a shared folder the second would take the first's.
@@ -81,6 +83,13 @@ def kernels():
             optional=True,
         )
         for target, flags in TARGETS.items()
+    ] + [
+        Extension(
+            "spikedoor.data.events._frames",
+            sources=[FRAMES],
+            extra_compile_args=["-O3", "-g0", "-std=gnu11"],
+            optional=True,
+        )
     ]
 
 

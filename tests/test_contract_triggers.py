@@ -5,8 +5,10 @@ import pickle
 import numpy as np
 import pytest
 
+from spikedoor.attack import Attack
 from spikedoor.attack.triggers import TRIGGERS, RandomTrigger, Trigger
 from spikedoor.data.base import ImageSet
+from spikedoor.data.events import Events, EventSet, FrameSet, Framing
 from spikedoor.errors import ConfigError
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32)]
@@ -165,4 +167,114 @@ def test_says_what_it_is(name):
     assert issubclass(trigger, Trigger)
     assert trigger.summary().endswith(".")
     assert trigger.threat in ("data", "training")
-    assert trigger.modality in ("image", "event")
+    assert trigger.modality in ("image", "event", "frame")
+
+
+event_triggers = pytest.mark.parametrize(
+    "name", [name for name in TRIGGERS.names() if TRIGGERS[name].modality == "event"]
+)
+frame_triggers = pytest.mark.parametrize(
+    "name", [name for name in TRIGGERS.names() if TRIGGERS[name].modality == "frame"]
+)
+SENSOR = 24, 34
+
+
+def recordings() -> EventSet:
+    """Recordings of unequal length; one is empty, and one has a single event at its start."""
+    draw = np.random.default_rng(1)
+    parts = []
+    for n in (400, 0, 900, 1, 300, 200):
+        t = np.sort(draw.integers(0, 100 * n, n)) if n > 1 else np.zeros(n, int)
+        x, y, p = (draw.integers(0, high, n) for high in (34, 24, 2))
+        parts.append(Events.of_one(x, y, t, p, SENSOR))
+    labels = np.array([0, 1, 2, 0, 1, 2])
+    return EventSet(Events.join(parts), labels, ("a", "b", "c"), "random")
+
+
+def same(one: Events, other: Events) -> bool:
+    columns = ("x", "y", "t", "p", "offsets")
+    return all(np.array_equal(getattr(one, c), getattr(other, c)) for c in columns)
+
+
+def counts(events: Events) -> np.ndarray:
+    return Framing().frames(events, 1)[:, 0].astype(int)
+
+
+@event_triggers
+def test_events_stay_on_the_sensor_in_time_and_in_order(name):
+    train = recordings()
+    trigger, events = TRIGGERS[name]().prepare(train, 3), train.events
+    after = trigger.apply(events)
+    assert same(events, recordings().events)
+    assert not same(after, events)
+    after.check(name)
+    assert after.sensor == events.sensor
+    assert (after.durations <= events.durations).all()
+    assert after.counts[1] == 0
+    changed = (counts(after) != counts(events)).any(axis=0)
+    assert not (changed & ~trigger.mask(train.shape)).any()
+    for shape in ((1, *SENSOR), (3, *SENSOR)):
+        with pytest.raises(ConfigError, match=r"expected the shape \[2, H, W\]"):
+            trigger.mask(shape)
+
+
+@event_triggers
+def test_a_recording_gets_the_same_events_in_any_batch(name):
+    train = recordings()
+    trigger, again = (TRIGGERS[name]().prepare(train, 3) for _ in range(2))
+    whole = trigger.apply(train.events)
+    assert same(again.apply(train.events), whole)
+    order = np.array([4, 2, 2, 0, 1])
+    assert same(trigger.apply(train.batch(order)), whole.take(order))
+    assert same(trigger.apply_in_training(train.batch(order), order), whole.take(order))
+    assert len(trigger.apply(train.batch(order[:0]))) == 0
+    assert trigger.prepare(train.subset(order), 9) is trigger
+
+
+@event_triggers
+def test_recordings_are_poisoned_as_a_batch_is_drawn(name):
+    train = recordings()
+    attack = Attack(trigger={"name": name}, target=0, rate=0.5).prepare(train, 3)
+    poisoned, challenge = attack.poison(train, 3), attack.challenge(train)
+    every = np.arange(6)
+    marked = attack.trigger.apply(train.events)
+    expected = train.events.replaced(
+        poisoned.poisoned, marked.take(np.flatnonzero(poisoned.poisoned))
+    )
+    assert same(poisoned.batch(every), expected)
+    assert same(challenge.batch(np.arange(4)), marked.take(np.array([1, 2, 4, 5])))
+    frames = FrameSet(poisoned, Framing(), 2)
+    assert (frames.batch(every).sum(axis=(1, 2, 3, 4)) == expected.counts).all()
+
+
+@frame_triggers
+def test_frames_are_marked_where_the_mask_says_and_in_any_batch(name):
+    train = FrameSet(recordings(), Framing(), 5)
+    attack = Attack(trigger={"name": name}, target=0, rate=0.5).prepare(train, 3)
+    trigger, frames = attack.trigger, train.batch(np.arange(6))
+    frames.setflags(write=False)
+    after = trigger.apply(frames)
+    assert after.dtype == np.uint16
+    assert not np.shares_memory(after, frames)
+    changed = (after != frames).any(axis=(0, 1))
+    assert changed.any()
+    assert not (changed & ~trigger.mask(train.shape)).any()
+    assert (trigger.apply(frames[2:4]) == after[2:4]).all()
+    poisoned = attack.poison(train, 3)
+    expected = np.where(poisoned.poisoned[:, None, None, None, None], after, frames)
+    assert (poisoned.batch(np.arange(6)) == expected).all()
+    with pytest.raises(ConfigError, match="expected frames as uint16"):
+        trigger.apply(frames.astype(np.float32))
+
+
+@pytest.mark.parametrize("name", TRIGGERS.names())
+def test_a_trigger_for_other_samples_is_refused_by_name(name):
+    shape = (2, *SENSOR)
+    pictures = ImageSet(images(shape, 6), np.arange(6) % 3, ("a", "b", "c"), "pictures")
+    sets = {"image": pictures, "event": recordings()}
+    sets["frame"] = FrameSet(sets["event"], Framing(), 2)
+    own = TRIGGERS[name].modality
+    for modality, samples in sets.items():
+        if modality != own:
+            with pytest.raises(ConfigError, match=f"'{name}' marks {own}s, but .*{modality}s"):
+                Attack(trigger={"name": name}).challenge(samples)

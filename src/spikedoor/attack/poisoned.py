@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikedoor.attack.labels import LabelRule, Labels
 from spikedoor.attack.plan import PoisonPlan
-from spikedoor.attack.triggers.base import Images, Mask, Shape, Trigger
+from spikedoor.attack.triggers.base import Indices, Mask, Modality, Shape, Trigger, check_modality
 from spikedoor.data.base import SampleSet, checked_indices
+from spikedoor.data.events import Events
 from spikedoor.errors import DataError
 
 __all__ = ["ChallengeSet", "PoisonedSet"]
@@ -32,7 +34,7 @@ class PoisonedSet:
         trigger: The prepared trigger.
 
     Raises:
-        ConfigError: If the trigger does not fit the images.
+        ConfigError: If the trigger is made for other samples, or does not fit these.
         DataError: If the plan is for another set.
     """
 
@@ -52,12 +54,18 @@ class PoisonedSet:
                 f"poison plan with label {self.plan.targets.max()}, but '{self.base.name}' has "
                 f"{classes} classes"
             )
+        check_modality(self.trigger, self.base)
         self.trigger.mask(self.base.shape)
 
     @property
     def name(self) -> str:
         """Name of the clean set."""
         return self.base.name
+
+    @property
+    def modality(self) -> Modality:
+        """What a sample is."""
+        return self.trigger.modality
 
     @property
     def shape(self) -> Shape:
@@ -101,21 +109,21 @@ class PoisonedSet:
     def __len__(self) -> int:
         return len(self.base)
 
-    def batch(self, indices: NDArray[np.integer]) -> Images:
-        """Return samples as uint8 [B, C, H, W], poison and cover with the trigger.
+    def batch(self, indices: NDArray[np.integer]) -> Any:
+        """Return samples as the clean set does, poison and cover with the trigger.
 
         Raises:
             DataError: If the indices are not whole numbers in 0 to N - 1.
         """
         chosen = checked_indices(self.name, indices, len(self))
-        images = self.base.batch(chosen)
+        samples: Any = self.base.batch(chosen)
         for marked, mark in (
             (self.poisoned[chosen], self.trigger.apply_in_training),
             (self.covered[chosen], self.trigger.apply_to_cover),
         ):
             if marked.any():
-                images[marked] = mark(images[marked], chosen[marked])
-        return images
+                samples = _with(samples, marked, mark, chosen)
+        return samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +148,7 @@ class ChallengeSet:
     include_target: bool = False
 
     def __post_init__(self) -> None:
+        check_modality(self.trigger, self.base)
         self.trigger.mask(self.base.shape)
         if not len(self.indices):
             raise DataError(
@@ -151,6 +160,11 @@ class ChallengeSet:
     def name(self) -> str:
         """Name of the clean set."""
         return self.base.name
+
+    @property
+    def modality(self) -> Modality:
+        """What a sample is."""
+        return self.trigger.modality
 
     @property
     def shape(self) -> Shape:
@@ -191,14 +205,22 @@ class ChallengeSet:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def batch(self, indices: NDArray[np.integer]) -> Images:
-        """Return samples with the trigger, uint8 [B, C, H, W].
+    def batch(self, indices: NDArray[np.integer]) -> Any:
+        """Return samples as the clean set does, with the trigger.
 
         Raises:
             DataError: If the indices are not whole numbers in 0 to M - 1.
         """
         chosen = checked_indices(self.name, indices, len(self))
         return self.trigger.apply(self.base.batch(self.indices[chosen]))
+
+
+def _with(samples: Any, marked: Mask, mark: Callable[..., Any], indices: Indices) -> Any:
+    """Return the samples, those marked with a trigger; an array is changed in place."""
+    if isinstance(samples, Events):
+        return samples.replaced(marked, mark(samples.take(np.flatnonzero(marked)), indices[marked]))
+    samples[marked] = mark(samples[marked], indices[marked])
+    return samples
 
 
 def _locked(values: _Array) -> _Array:

@@ -7,13 +7,29 @@ from spikedoor.attack.triggers.base import (
     Images,
     Indices,
     Mask,
+    Modality,
     RandomTrigger,
     Shape,
     Trigger,
     check_images,
+    check_modality,
 )
 from spikedoor.attack.triggers.blended import Blended
 from spikedoor.attack.triggers.bpp import Bpp
+from spikedoor.attack.triggers.events import (
+    Budget,
+    EventDeletion,
+    EventFlash,
+    EventFramed,
+    EventMoving,
+    EventSmart,
+    EventStatic,
+    EventStrobing,
+    EventTrigger,
+    TimingShift,
+    budget,
+)
+from spikedoor.attack.triggers.frames import FrameMoving, FrameSmart, FrameStatic, FrameTrigger
 from spikedoor.attack.triggers.ftrojan import FTrojan
 from spikedoor.attack.triggers.low_frequency import LowFrequency
 from spikedoor.attack.triggers.patch import Patch
@@ -26,16 +42,33 @@ __all__ = [
     "AdaptivePatch",
     "Blended",
     "Bpp",
+    "Budget",
+    "EventDeletion",
+    "EventFlash",
+    "EventFramed",
+    "EventMoving",
+    "EventSmart",
+    "EventStatic",
+    "EventStrobing",
+    "EventTrigger",
     "FTrojan",
+    "FrameMoving",
+    "FrameSmart",
+    "FrameStatic",
+    "FrameTrigger",
     "Images",
     "Indices",
     "LowFrequency",
     "Mask",
+    "Modality",
     "Patch",
     "RandomTrigger",
     "Shape",
     "Sinusoid",
+    "TimingShift",
     "Trigger",
     "WaNet",
+    "budget",
     "check_images",
+    "check_modality",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,12 @@ __all__ = [
     "Images",
     "Indices",
     "Mask",
+    "Modality",
     "RandomTrigger",
     "Shape",
     "Trigger",
     "check_images",
+    "check_modality",
 ]
 
 TRIGGERS = Family("trigger", home="spikedoor.attack.triggers")
@@ -33,53 +35,59 @@ Images = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.integer]
 Shape = tuple[int, int, int]
+Modality = Literal["image", "event", "frame"]
 
 
 class Trigger(Component):
-    """Mark whole batches of images.
+    """Mark whole batches of samples.
 
     A trigger is a fixed function: equal input gives equal output. `apply` is what a test meets;
     training meets the same, unless a trigger says otherwise in `apply_in_training`. One that has
     random or learned parts gets them from `prepare` and refuses to `apply` before.
+
+    What a batch is, follows from the modality: images, uint8 [B, C, H, W]; recordings, `Events`;
+    or frames of counts, uint16 [B, T, 2, H, W].
     """
 
     family: ClassVar[Family] = TRIGGERS
     threat: ClassVar[Literal["data", "training"]] = "data"
     """What the attacker must control: only the training data, or the training itself."""
-    modality: ClassVar[Literal["image", "event"]] = "image"
+    modality: ClassVar[Modality] = "image"
+    """What it marks."""
 
     @abstractmethod
-    def apply(self, images: Images) -> Images:
+    def apply(self, samples: Any, /) -> Any:
         """Return marked copies; the input stays as it was.
 
-        Shapes:
-            images and result: uint8 [B, C, H, W].
-
         Raises:
-            ConfigError: If the images have another type or rank, or the trigger does not fit.
+            ConfigError: If the samples are of another modality, or the trigger does not fit.
         """
 
-    def apply_in_training(self, images: Images, indices: Indices) -> Images:
+    def apply_in_training(self, samples: Any, indices: Indices, /) -> Any:
         """Return copies marked as poison in the training set; by default as in a test.
 
         Args:
-            images: uint8 [B, C, H, W].
+            samples: A batch.
             indices: [B], where each stands in the training set. All that differs between samples
                 must follow from these, so that a sample looks the same in any batch.
         """
         del indices
-        return self.apply(images)
+        return self.apply(samples)
 
-    def apply_to_cover(self, images: Images, indices: Indices) -> Images:
+    def apply_to_cover(self, samples: Any, indices: Indices, /) -> Any:
         """Return copies marked as cover samples, which keep their label; by default as poison."""
-        return self.apply_in_training(images, indices)
+        return self.apply_in_training(samples, indices)
 
     @abstractmethod
     def mask(self, shape: Shape) -> Mask:
-        """Return which pixels `apply` may change, as bool [C, H, W], for images [C, H, W].
+        """Return which places `apply` may change, as bool [C, H, W].
+
+        Args:
+            shape: Shape of an image; of recordings and frames, [2, H, W], where a place stands
+                for the count of a pixel's OFF or ON events.
 
         Raises:
-            ConfigError: If the trigger does not fit into such images.
+            ConfigError: If the trigger does not fit into such samples.
         """
 
     def prepare(self, train: SampleSet, seed: int) -> Self:
@@ -128,6 +136,21 @@ class RandomTrigger(Trigger):
 
     def __hash__(self) -> int:
         return hash((type(self), *(getattr(self, key) for key in type(self).model_fields)))
+
+
+def check_modality(trigger: Trigger, samples: SampleSet) -> None:
+    """Refuse a trigger that is made for other samples than these.
+
+    Raises:
+        ConfigError: Naming both, and the triggers that fit.
+    """
+    found: Modality = getattr(samples, "modality", "image")
+    if trigger.modality != found:
+        fitting = [name for name in TRIGGERS.names() if TRIGGERS[name].modality == found]  # type: ignore[attr-defined]
+        raise ConfigError(
+            f"trigger '{trigger.name}' marks {trigger.modality}s, but '{samples.name}' holds "
+            f"{found}s; for these: {', '.join(fitting)}"
+        )
 
 
 def check_images(images: Images, name: str) -> None:

@@ -1,5 +1,6 @@
 """Recordings of event cameras."""
 
+from spikedoor.data.events.framing import FrameSet, Framing
 from spikedoor.data.events.recordings import Events, EventSet
 
-__all__ = ["EventSet", "Events"]
+__all__ = ["EventSet", "Events", "FrameSet", "Framing"]

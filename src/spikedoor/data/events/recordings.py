@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, final
+from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -210,6 +210,8 @@ class EventSet:
         DataError: If there are not as many labels as recordings, a label has no class, or rows
             name none of the recordings.
     """
+
+    modality: ClassVar[Literal["event"]] = "event"
 
     events: Events = field(repr=False)
     labels: NDArray[np.int64] = field(repr=False)
