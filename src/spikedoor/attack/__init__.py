@@ -3,6 +3,7 @@
 from spikedoor.attack.attack import Attack
 from spikedoor.attack.draw import make_plan
 from spikedoor.attack.labels import LABELS, AllToAll, AllToOne, LabelRule, SourceSpecific
+from spikedoor.attack.model import Model
 from spikedoor.attack.plan import PoisonPlan
 from spikedoor.attack.poisoned import ChallengeSet, PoisonedSet
 from spikedoor.attack.triggers import (
@@ -22,6 +23,7 @@ from spikedoor.attack.triggers import (
     FrameSmart,
     FrameStatic,
     FTrojan,
+    LabelConsistent,
     LowFrequency,
     Patch,
     Sinusoid,
@@ -52,8 +54,10 @@ __all__ = [
     "FrameMoving",
     "FrameSmart",
     "FrameStatic",
+    "LabelConsistent",
     "LabelRule",
     "LowFrequency",
+    "Model",
     "Patch",
     "PoisonPlan",
     "PoisonedSet",

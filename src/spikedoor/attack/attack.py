@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, field_validator
@@ -12,8 +13,10 @@ from spikedoor.attack.poisoned import ChallengeSet, PoisonedSet
 from spikedoor.attack.triggers.base import Trigger
 from spikedoor.attack.triggers.patch import Patch
 from spikedoor.component import Component
+from spikedoor.errors import ConfigError
 
 if TYPE_CHECKING:
+    from spikedoor.attack.model import Model
     from spikedoor.data.base import SampleSet
 
 __all__ = ["Attack"]
@@ -56,11 +59,17 @@ class Attack(Component):
         """Return the attack with its trigger prepared; see `Trigger.prepare`."""
         return self.model_copy(update={"trigger": self.trigger.prepare(train, seed)})
 
-    def poison(self, train: SampleSet, seed: int) -> PoisonedSet:
+    def poison(self, train: SampleSet, seed: int, model: Model | None = None) -> PoisonedSet:
         """Return the training set with ``floor(rate * N)`` samples poisoned.
 
+        Args:
+            train: The clean set.
+            seed: Of all that is drawn.
+            model: Trained on the clean set, for triggers that need one (`Trigger.needs_model`).
+
         Raises:
-            ConfigError: If trigger, target, rate or cover does not fit the set.
+            ConfigError: If trigger, target, rate or cover does not fit the set, or a model is
+                needed and there is none.
         """
         plan = make_plan(
             train.labels,
@@ -71,7 +80,17 @@ class Attack(Component):
             self.candidates,
             self.cover,
         )
-        return PoisonedSet(train, plan, self.trigger.prepare(train, seed))
+        trigger = self.trigger.prepare(train, seed)
+        poisoned = PoisonedSet(train, plan, trigger)
+        if not trigger.needs_model or not plan.count:
+            return poisoned
+        if model is None:
+            raise ConfigError(
+                f"trigger '{trigger.name}' needs a model trained on the clean data; expected "
+                "poison(train, seed, model), such as spikedoor.victim.Attacked(stage)"
+            )
+        clean, labels = train.batch(plan.indices), train.labels[plan.indices]
+        return replace(poisoned, doctored=trigger.doctored(clean, labels, model))
 
     def challenge(self, test: SampleSet, include_target: bool = False) -> ChallengeSet:
         """Return the test set with the trigger on every sample that can show a success.

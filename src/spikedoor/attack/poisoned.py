@@ -32,15 +32,18 @@ class PoisonedSet:
         base: The clean set; it is left as it is.
         plan: Which samples, and their labels.
         trigger: The prepared trigger.
+        doctored: What stands in place of the poisoned samples before they are marked, in the
+            plan's order; None for the clean samples.
 
     Raises:
         ConfigError: If the trigger is made for other samples, or does not fit these.
-        DataError: If the plan is for another set.
+        DataError: If the plan is for another set, or there are not as many doctored samples.
     """
 
     base: SampleSet
     plan: PoisonPlan
     trigger: Trigger
+    doctored: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         classes = len(self.base.classes)
@@ -53,6 +56,11 @@ class PoisonedSet:
             raise DataError(
                 f"poison plan with label {self.plan.targets.max()}, but '{self.base.name}' has "
                 f"{classes} classes"
+            )
+        if self.doctored is not None and self.doctored.shape != (self.plan.count, *self.base.shape):
+            raise DataError(
+                f"expected {self.plan.count} doctored samples of shape {list(self.base.shape)}, "
+                f"got {list(self.doctored.shape)}"
             )
         check_modality(self.trigger, self.base)
         self.trigger.mask(self.base.shape)
@@ -117,6 +125,9 @@ class PoisonedSet:
         """
         chosen = checked_indices(self.name, indices, len(self))
         samples: Any = self.base.batch(chosen)
+        if self.doctored is not None:
+            here = self.poisoned[chosen]
+            samples[here] = self.doctored[np.searchsorted(self.plan.indices, chosen[here])]
         for marked, mark in (
             (self.poisoned[chosen], self.trigger.apply_in_training),
             (self.covered[chosen], self.trigger.apply_to_cover),

@@ -87,19 +87,18 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
     """
     experiment.rule.check(experiment.network, data.train)
     train, test = (_data_node(experiment, data, part) for part in ("train", "test"))
-    poison = Node(
-        "poison",
-        {"attack": experiment.attack.to_dict(), "seed": experiment.seed},
-        {"data": train},
-    )
     attack, count = experiment.attack, len(data.train)
     poisoned = poison_count(attack.rate, count) + poison_count(attack.cover, count) > 0
     phases = experiment.rule.phases()
+    clean = _stages(experiment, phases, train, None)
+    poison = Node("poison", {"attack": attack.to_dict(), "seed": experiment.seed}, {"data": train})
+    if attack.trigger.needs_model and poisoned:
+        poison.inputs["model"] = clean[phases[0].stage]
     stages: dict[Owner, dict[str, Node]] = {
-        "victim": _stages(experiment, phases, train, poison if poisoned else None)
+        "victim": _stages(experiment, phases, train, poison) if poisoned else clean
     }
     if experiment.twin and poisoned:
-        stages["twin"] = _stages(experiment, phases, train, None)
+        stages["twin"] = clean
     answers = {
         Question(owner, phase.stage, triggered): _answers(
             experiment, phase, {"stage": made[phase.stage], "data": test}, train, triggered

@@ -50,7 +50,7 @@ def run(
     if out is not None:
         with new_folder(out) as folder:
             record.write(folder)
-            workshop.result(planned.poison).save(folder / "plan.json")
+            workshop.result(planned.poison).plan.save(folder / "plan.json")
             victim.save(folder / "victim")
             if twin:
                 twin.save(folder / "twin")
@@ -62,7 +62,7 @@ def record_of(planned: Cell, victim: Victim, twin: Victim | None, workshop: Work
     experiment = planned.experiment
     data = workshop.dataset(experiment.data)
     attack = experiment.attack.prepare(data.train, experiment.seed)
-    poisoned = PoisonedSet(data.train, workshop.result(planned.poison), attack.trigger)
+    poisoned = workshop.result(planned.poison).of(data.train, attack.trigger)
     return Record(
         experiment=experiment.to_dict(),
         environment={**describe(), "device": str(victim.final.device)},

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,12 +24,27 @@ from spikedoor.snn.encoding import Encoding
 from spikedoor.snn.networks import Architecture
 from spikedoor.snn.readout import Readout
 from spikedoor.study.nodes import Node
-from spikedoor.victim import Activity, Stage, Victim, activity
+from spikedoor.victim import Activity, Attacked, Stage, Victim, activity
 from spikedoor.victim.files import stage_from, weights_file
 
-__all__ = ["make", "notes", "packed", "unpacked"]
+__all__ = ["Poison", "make", "notes", "packed", "unpacked"]
 
+_DOCTORED = "doctored.npy"
 _VICTIM, _PLAN, _ANSWERS, _ACTIVITY = "victim.json", "plan.json", "answers.npz", "activity.npz"
+
+
+class Poison(NamedTuple):
+    """What the poisoning of a training set comes down to."""
+
+    plan: PoisonPlan
+    doctored: NDArray[np.uint8] | None
+    """See `PoisonedSet`."""
+
+    def of(self, train: SampleSet, trigger: Trigger) -> PoisonedSet:
+        """Return the poisoned view of the training set."""
+        return PoisonedSet(train, self.plan, trigger, self.doctored)
+
+
 _RATES = ("by_layer", "by_sample")
 
 
@@ -37,11 +52,11 @@ def make(node: Node, inputs: dict[str, Any]) -> Any:
     """Make the result of a node from those of its inputs.
 
     Returns:
-        For "poison" a `PoisonPlan`, for "answers" the predicted classes after each step [steps,
+        For "poison" a `Poison`, for "answers" the predicted classes after each step [steps,
         samples], for "activity" an `Activity`, and for all others a `Stage`.
     """
     if node.kind == "poison":
-        return _poison(node, inputs["data"])
+        return _poison(node, **inputs)
     with _threads(node.config["threads"]):
         if node.kind == "answers":
             return _answers(node, **inputs)
@@ -50,9 +65,10 @@ def make(node: Node, inputs: dict[str, Any]) -> Any:
         return _stage(node, inputs)
 
 
-def _poison(node: Node, data: Dataset) -> PoisonPlan:
-    attack = Attack.from_dict(node.config["attack"])
-    return attack.poison(data.train, node.config["seed"]).plan
+def _poison(node: Node, data: Dataset, model: Stage | None = None) -> Poison:
+    attack, seed = Attack.from_dict(node.config["attack"]), node.config["seed"]
+    made = attack.poison(data.train, seed, None if model is None else Attacked(model, seed))
+    return Poison(made.plan, made.doctored)
 
 
 def _stage(node: Node, inputs: dict[str, Any]) -> Stage:
@@ -61,7 +77,7 @@ def _stage(node: Node, inputs: dict[str, Any]) -> Stage:
     if "poison" in inputs:
         chosen = node.inputs["poison"].config
         attack = Attack.from_dict(chosen["attack"]).prepare(train, chosen["seed"])
-        train = PoisonedSet(train, inputs["poison"], attack.trigger)
+        train = inputs["poison"].of(train, attack.trigger)
     rule = Rule.from_dict(node.means["rule"])
     (phase,) = (phase for phase in rule.phases() if phase.stage == node.kind)
     network = Architecture.from_dict(config["network"])
@@ -117,7 +133,8 @@ def _threads(count: int) -> Iterator[None]:
 def packed(node: Node, result: Any) -> dict[str, bytes]:
     """Return a result as files, by name. A stage becomes a victim folder of one stage."""
     if node.kind == "poison":
-        return {_PLAN: json.dumps(result.to_json()).encode()}
+        files = {_PLAN: json.dumps(result.plan.to_json()).encode()}
+        return files | ({_DOCTORED: _npy(result.doctored)} if result.doctored is not None else {})
     if node.kind == "answers":
         buffer = io.BytesIO()
         small = np.uint8 if result.size == 0 or result.max() < 256 else np.uint16
@@ -140,7 +157,10 @@ def unpacked(node: Node, files: dict[str, bytes]) -> Any:
     """
     try:
         if node.kind == "poison":
-            return PoisonPlan.from_json(json.loads(files[_PLAN]))
+            doctored = None
+            if _DOCTORED in files:
+                doctored = np.load(io.BytesIO(files[_DOCTORED]), allow_pickle=False)
+            return Poison(PoisonPlan.from_json(json.loads(files[_PLAN])), doctored)
         if node.kind == "answers":
             with np.load(io.BytesIO(files[_ANSWERS]), allow_pickle=False) as arrays:
                 return arrays["answers"].T.astype(np.int64)
@@ -154,6 +174,12 @@ def unpacked(node: Node, files: dict[str, bytes]) -> Any:
         raise
     except (ValueError, LookupError, TypeError, RuntimeError, OSError) as error:
         raise DataError(f"{node.short}: not a readable result ({error})") from error
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
 
 
 def notes(files: dict[str, bytes]) -> dict[str, Any]:

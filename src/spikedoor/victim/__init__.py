@@ -1,8 +1,11 @@
 """A victim: the stages of a trained network, each with its weights and what surrounds them."""
 
 from spikedoor.victim.activity import Activity, activity
+from spikedoor.victim.attacked import Attacked
 from spikedoor.victim.blueprint import Blueprint
 from spikedoor.victim.stage import Stage, StageName, to_floats
 from spikedoor.victim.victim import Victim
 
-__all__ = ["Activity", "Blueprint", "Stage", "StageName", "Victim", "activity", "to_floats"]
+__all__ = [
+    "Activity", "Attacked", "Blueprint", "Stage", "StageName", "Victim", "activity", "to_floats",
+]  # fmt: skip

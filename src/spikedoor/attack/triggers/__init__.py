@@ -31,6 +31,7 @@ from spikedoor.attack.triggers.events import (
 )
 from spikedoor.attack.triggers.frames import FrameMoving, FrameSmart, FrameStatic, FrameTrigger
 from spikedoor.attack.triggers.ftrojan import FTrojan
+from spikedoor.attack.triggers.label_consistent import LabelConsistent
 from spikedoor.attack.triggers.low_frequency import LowFrequency
 from spikedoor.attack.triggers.patch import Patch
 from spikedoor.attack.triggers.sig import Sinusoid
@@ -58,6 +59,7 @@ __all__ = [
     "FrameTrigger",
     "Images",
     "Indices",
+    "LabelConsistent",
     "LowFrequency",
     "Mask",
     "Modality",

@@ -14,6 +14,8 @@ from spikedoor.errors import ConfigError
 from spikedoor.registry import Family
 
 if TYPE_CHECKING:
+    from spikedoor.attack.labels import Labels
+    from spikedoor.attack.model import Model
     from spikedoor.data.base import SampleSet
 
 __all__ = [
@@ -54,6 +56,8 @@ class Trigger(Component):
     """What the attacker must control: only the training data, or the training itself."""
     modality: ClassVar[Modality] = "image"
     """What it marks."""
+    needs_model: ClassVar[bool] = False
+    """Whether poisoned samples are first changed against a trained model; see `doctored`."""
 
     @abstractmethod
     def apply(self, samples: Any, /) -> Any:
@@ -77,6 +81,19 @@ class Trigger(Component):
     def apply_to_cover(self, samples: Any, indices: Indices, /) -> Any:
         """Return copies marked as cover samples, which keep their label; by default as poison."""
         return self.apply_in_training(samples, indices)
+
+    def doctored(self, samples: Any, labels: Labels, model: Model, /) -> Any:
+        """Return what stands in place of the poisoned samples, before they are marked.
+
+        Only triggers that ``needs_model`` change anything.
+
+        Args:
+            samples: The clean samples that are to be poisoned.
+            labels: Their true labels.
+            model: Trained on the clean data.
+        """
+        del labels, model
+        return samples
 
     @abstractmethod
     def mask(self, shape: Shape) -> Mask:
