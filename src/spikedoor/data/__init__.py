@@ -5,6 +5,7 @@ from spikedoor.data.cifar import Cifar10, Cifar100
 from spikedoor.data.digits import Digits
 from spikedoor.data.events.cifar10_dvs import Cifar10Dvs
 from spikedoor.data.events.folder import EventFolder
+from spikedoor.data.events.framed import Framed
 from spikedoor.data.events.gesture import DvsGesture
 from spikedoor.data.events.ncaltech101 import NCaltech101
 from spikedoor.data.events.nmnist import NMnist
@@ -23,6 +24,7 @@ __all__ = [
     "DvsGesture",
     "EventFolder",
     "FashionMnist",
+    "Framed",
     "ImageFolder",
     "ImageSet",
     "Mnist",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from spikedoor.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from spikedoor.data.events.framing import FrameSet
     from spikedoor.data.events.recordings import EventSet
 
-__all__ = ["Dataset", "ImageSet", "SampleSet", "checked_indices"]
+__all__ = ["Dataset", "ImageSet", "Modality", "SampleSet", "checked_indices", "modality_of"]
+
+Modality = Literal["image", "event", "frame"]
+"""What a sample is: an image, a recording of events, or frames of counts."""
 
 
 class SampleSet(Protocol):
@@ -44,8 +48,8 @@ class SampleSet(Protocol):
     def batch(self, indices: NDArray[np.integer]) -> Any:
         """Return samples that the caller may change or replace: pictures or recordings.
 
-        Images come as ``uint8 [B, C, H, W]``, recordings as `Events`; triggers and encodings say
-        which of them they take.
+        Images come as ``uint8 [B, C, H, W]``, recordings as `Events`, frames of counts as
+        ``uint16 [B, T, 2, H, W]``; triggers and encodings say which of them they take.
         """
         ...
 
@@ -66,6 +70,8 @@ class ImageSet:
         ConfigError: If there are no class names, or one comes twice.
         DataError: If an array has the wrong type or shape, or a label has no class.
     """
+
+    modality: ClassVar[Modality] = "image"
 
     images: NDArray[np.uint8] = field(repr=False)
     labels: NDArray[np.int64] = field(repr=False)
@@ -141,9 +147,14 @@ class Dataset:
     """
 
     name: str
-    train: ImageSet | EventSet
-    test: ImageSet | EventSet
+    train: ImageSet | EventSet | FrameSet
+    test: ImageSet | EventSet | FrameSet
     checksums: dict[str, str]
+
+
+def modality_of(samples: Any) -> Modality:
+    """Return what the samples of a set or a source are; one that does not say has images."""
+    return getattr(samples, "modality", "image")
 
 
 def checked_indices(name: str, indices: NDArray[np.integer], count: int) -> NDArray[np.integer]:

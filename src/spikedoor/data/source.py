@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Self, TypeAlias, cast
 from pydantic import Field, model_validator
 
 from spikedoor.component import Component
-from spikedoor.data.base import Dataset, ImageSet
+from spikedoor.data.base import Dataset, ImageSet, Modality
 from spikedoor.data.download import Remote, fetch
+from spikedoor.data.events.framing import FrameSet
 from spikedoor.data.events.recordings import EventSet
 from spikedoor.data.files import data_root, locate
 from spikedoor.data.strata import first_come, fold
@@ -21,7 +22,7 @@ __all__ = ["DATASETS", "DataSource"]
 
 DATASETS = Family("dataset", home="spikedoor.data")
 
-Samples: TypeAlias = ImageSet | EventSet
+Samples: TypeAlias = ImageSet | EventSet | FrameSet
 
 
 class DataSource(Component):
@@ -29,6 +30,8 @@ class DataSource(Component):
 
     family: ClassVar[Family] = DATASETS
     remotes: ClassVar[tuple[Remote, ...]] = ()
+    modality: ClassVar[Modality] = "image"
+    """What its samples are."""
     places: ClassVar[tuple[str, ...]] = ("root", "download")
     """Fields that tell where the files are, not what they hold: no result depends on them."""
 
@@ -104,7 +107,7 @@ def _limited(samples: Samples, limit: int | None) -> Samples:
 
 def _folded(train: Samples, test: Samples, number: int, folds: int) -> tuple[Samples, Samples]:
     name = f"{train.name.removesuffix('/train')}/fold {number} of {folds}"
-    whole = cast("Samples", train.pooled(cast("Any", test), name))
+    whole = cast("Samples", cast("Any", train).pooled(test, name))
     if len(whole) < folds:
         raise DataError(f"{name}: expected at least {folds} samples, found {len(whole)}")
     rest, held_out = fold(whole.labels, number, folds)

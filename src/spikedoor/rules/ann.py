@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Self, final
+
+from pydantic import model_validator
 
 from spikedoor.data.base import SampleSet
 from spikedoor.rules.base import RULES, Phase, Rule
-from spikedoor.rules.conversion.phases import train_ann
+from spikedoor.rules.conversion.phases import ann_phase, train_ann
 from spikedoor.rules.losses import CrossEntropy, Loss
 from spikedoor.rules.training import Training
+from spikedoor.snn.encoding import Direct, Encoding
 from spikedoor.snn.networks import Architecture
 from spikedoor.snn.rectifiers import Nonlinearity, ReLU
 from spikedoor.victim import Stage
@@ -32,13 +35,26 @@ class ANN(Rule):
     loss: Loss = CrossEntropy()
     """What is minimised."""
 
+    encoding: Encoding = Direct()
+    """From sample to input: an image, or a recording of events (``frames``)."""
+
+    @model_validator(mode="after")
+    def _is_shown_a_mean(self) -> Self:
+        if (shown := self.encoding.for_ann(1)) != self.encoding:
+            raise ValueError(
+                f"an ANN has one step: expected encoding = '{shown.name}', got "
+                f"'{self.encoding.name}'"
+            )
+        return self
+
     def phases(self) -> tuple[Phase, ...]:
         decided_by = self.settings("training", "activation")
         if self.loss != CrossEntropy():
             decided_by |= self.settings("loss")
-        return (Phase("ann", self._train, decided_by),)
+        return (ann_phase(self._train, decided_by, self.encoding),)
 
     def _train(
         self, network: Architecture, data: SampleSet, seed: int, device: str, before: Stage | None
     ) -> Stage:
-        return train_ann(network, data, self.training, seed, device, self.activation, self.loss)
+        how = self.training, seed, device, self.activation, self.loss, self.encoding
+        return train_ann(network, data, *how)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from spikedoor.attack.poisoned import PoisonedSet
 from spikedoor.component import Component
 from spikedoor.data.base import SampleSet
 from spikedoor.registry import Family
+from spikedoor.rules.training import Training
 from spikedoor.snn.encoding import Direct, Encoding
 from spikedoor.snn.networks import Architecture
 from spikedoor.snn.readout import MeanCurrent, Readout
 from spikedoor.victim import Stage, StageName, Victim
+
+if TYPE_CHECKING:
+    from spikedoor.data.source import DataSource
 
 __all__ = ["RULES", "Make", "Phase", "Rule", "Source", "clean_of", "with_notes"]
 
@@ -68,6 +72,21 @@ class Rule(Component):
             ConfigError: Naming what is in the way.
         """
 
+    def check_samples(self, samples: SampleSet | DataSource) -> None:
+        """Refuse samples that its encoding or its augmentations are not made for.
+
+        Args:
+            samples: A set of them, or a source, whose files need not be there.
+
+        Raises:
+            ConfigError: Naming both, and what to set.
+        """
+        for phase in reversed(self.phases()):
+            phase.encoding.check(samples, phase.steps)
+        for name in type(self).model_fields:
+            if isinstance(how := getattr(self, name), Training):
+                how.check(samples)
+
     def fit(
         self,
         network: Architecture,
@@ -88,8 +107,9 @@ class Rule(Component):
                 rules that need none ignore it. It is not changed.
 
         Raises:
-            ConfigError: If `check` refuses the network.
+            ConfigError: If `check` refuses the network, or `check_samples` the training set.
         """
+        self.check_samples(clean_of(data))
         self.check(network, data)
         stages: list[Stage] = []
         for phase in self.phases():

@@ -30,7 +30,7 @@ class Direct(Rule):
     neuron: Neuron = LIF()
     """Neuron model."""
     encoding: Encoding = DirectEncoding()
-    """From image to current."""
+    """From sample to current: an image, or a recording of events."""
     readout: Readout = MeanCurrent()
     """From head to scores."""
     loss: Loss = CrossEntropy()
@@ -46,7 +46,7 @@ class Direct(Rule):
     def _train(
         self, network: Architecture, data: SampleSet, seed: int, device: str, before: Stage | None
     ) -> Stage:
-        blueprint = Blueprint(network, data.shape, data.classes, self.neuron)
+        blueprint = Blueprint(network, self.encoding.shape(data), data.classes, self.neuron)
         made = blueprint.build(seed)
         stage = Stage("direct", blueprint, made, self.steps, self.encoding, self.readout)
         stage = stage.to(device)

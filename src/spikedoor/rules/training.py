@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -13,13 +13,17 @@ from pydantic import Field
 from torch import Tensor
 
 from spikedoor.component import Component
-from spikedoor.data.base import SampleSet
+from spikedoor.data.base import SampleSet, modality_of
+from spikedoor.errors import ConfigError
 from spikedoor.progress import bar
 from spikedoor.rng import generator, torch_generator
 from spikedoor.rules.losses import Loss
 from spikedoor.rules.optimisers import Adam, Augmentation, Cosine, Optimiser, Schedule
 from spikedoor.snn.precision import Precision, autocast
-from spikedoor.victim import Stage, to_floats
+from spikedoor.victim import Stage
+
+if TYPE_CHECKING:
+    from spikedoor.data.source import DataSource
 
 __all__ = ["Epoch", "Training", "TrainingLog", "train"]
 
@@ -43,6 +47,20 @@ class Training(Component):
     """Which epoch's weights to keep: the best on validation (the later of equals), or the last."""
     precision: Precision = "fp32"
     """Arithmetic of convolutions and linear layers; membranes are always fp32."""
+
+    def check(self, samples: SampleSet | DataSource) -> None:
+        """Refuse augmentations of other samples than images.
+
+        Raises:
+            ConfigError: Naming them.
+        """
+        found = modality_of(samples)
+        if self.augment and found != "image":
+            names = ", ".join(change.name for change in self.augment)
+            raise ConfigError(
+                f"'{samples.name}' holds {found}s: expected no augmentations, which change images, "
+                f"got {names}"
+            )
 
 
 class Epoch(NamedTuple):
@@ -101,7 +119,11 @@ def train(stage: Stage, data: SampleSet, loss: Loss, how: Training, seed: int) -
         loss: What to minimise.
         how: Settings.
         seed: Of order, split, augmentation and encoding.
+
+    Raises:
+        ConfigError: If there are augmentations, and the samples are no images.
     """
+    how.check(data)
     network, device = stage.network, stage.device
     fit, held_out = _split(len(data), how.validation, seed)
     order = generator(seed, f"order of {stage.name}")
@@ -121,15 +143,15 @@ def train(stage: Stage, data: SampleSet, loss: Loss, how: Training, seed: int) -
             total, seen = torch.zeros((), device=device), 0
             for i, first in enumerate(batches):
                 chosen = shuffled[first : first + how.batch]
-                images = to_floats(data.batch(chosen))
+                inputs = stage.prepare(data.batch(chosen))
                 for change in how.augment:
-                    images = change.apply(images, noise)
+                    inputs = change.apply(inputs, noise)
                 wanted = labels[chosen].to(device)
                 progress = (epoch + i / len(batches)) / how.epochs
                 for group in optimiser.param_groups:
                     group["lr"] = how.optimiser.lr * how.schedule.factor(progress)
                 with autocast(how.precision, device):
-                    currents = network(stage.encode(images.to(device), spikes))
+                    currents = network(stage.encode(inputs.to(device), spikes))
                 value = loss.value(currents, stage.readout.scores(currents), wanted)
                 optimiser.zero_grad()
                 value.backward()

@@ -14,6 +14,7 @@ from spikedoor.data.base import Dataset
 from spikedoor.errors import ConfigError
 from spikedoor.metrics import Answers
 from spikedoor.rules import Phase
+from spikedoor.snn.encoding import Encoding
 from spikedoor.study.experiment import Experiment
 from spikedoor.study.nodes import Node
 
@@ -118,7 +119,8 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
 def with_shared_simulations(cells: Iterable[Cell]) -> list[Cell]:
     """Return cells that read the predictions of one network from one simulation, the longest.
 
-    A simulation begins with every shorter one of the same network, encoding and readout.
+    A simulation begins with every shorter one of the same network, encoding and readout, where the
+    encoding is nested.
     """
     cells = list(cells)
     longest: dict[str, Node] = {}
@@ -137,6 +139,8 @@ def with_shared_simulations(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def _but_steps(node: Node) -> str:
+    if not Encoding.from_dict(node.config["encoding"]).nested:
+        return node.key
     return replace(node, config={**node.config, "steps": 0}).key
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from spikedoor.attack import Attack
+from spikedoor.attack.triggers import check_modality
 from spikedoor.component import Component
 from spikedoor.data import DataSource
 from spikedoor.errors import ConfigError
@@ -38,6 +39,12 @@ class Experiment(Component):
     threads: int | None = Field(None, ge=1, le=1024)
     """Threads to compute with on the CPU: the last bits of a sum depend on their number. None takes
     as many as torch has; a sweep takes one."""
+
+    @model_validator(mode="after")
+    def _of_one_modality(self) -> Self:
+        check_modality(self.attack.trigger, self.data)
+        self.rule.check_samples(self.data)
+        return self
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from spikedoor.attack import Attack
 from spikedoor.attack.poisoned import PoisonedSet
 from spikedoor.data.base import Dataset
+from spikedoor.data.events.pictures import pictures
 from spikedoor.evaluation import Evaluation
 from spikedoor.files import check_free, new_folder
 from spikedoor.metrics import Answers
@@ -100,13 +101,16 @@ def _victim(planned: Cell, owner: Owner, workshop: Workshop) -> Victim | None:
 
 
 def gallery(data: Dataset, attack: Attack, count: int = 6) -> Gallery:
-    """Return the first test samples of different classes that the attack can turn."""
+    """Return the first test samples of different classes that the attack can turn.
+
+    Recordings and frames are shown as `pictures`, all their time in one.
+    """
     challenge = attack.challenge(data.test)
     _, first = np.unique(challenge.true_labels, return_index=True)
     chosen = np.sort(first)[:count]
     return Gallery(
-        data.test.batch(challenge.indices[chosen]),
-        challenge.batch(chosen),
+        pictures(data.test.batch(challenge.indices[chosen])),
+        pictures(challenge.batch(chosen)),
         np.array(challenge.true_labels[chosen]),
     )
 

@@ -1,9 +1,10 @@
 """A victim: the stages of a trained network, each with its weights and what surrounds them."""
 
+from spikedoor.snn.encoding import to_floats
 from spikedoor.victim.activity import Activity, activity
 from spikedoor.victim.attacked import Attacked
 from spikedoor.victim.blueprint import Blueprint
-from spikedoor.victim.stage import Stage, StageName, to_floats
+from spikedoor.victim.stage import Stage, StageName
 from spikedoor.victim.victim import Victim
 
 __all__ = [

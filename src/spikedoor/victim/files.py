@@ -11,6 +11,7 @@ from spikedoor.errors import DataError
 from spikedoor.snn.encoding import Encoding
 from spikedoor.snn.networks import Network
 from spikedoor.snn.readout import Readout
+from spikedoor.snn.signal import Signal
 from spikedoor.victim.blueprint import Blueprint
 from spikedoor.victim.stage import Stage, StageName
 
@@ -64,7 +65,7 @@ def stage_from(entry: dict[str, Any], content: bytes) -> Stage:
         Readout.from_dict(entry["readout"]),
         entry["notes"],
     )
-    replace(stage, steps=1).scores(torch.zeros(1, *blueprint.shape), torch.Generator())
+    stage.network(Signal(torch.zeros(1, *blueprint.shape), 1, 1))
     return stage
 
 

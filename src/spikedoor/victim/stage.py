@@ -1,4 +1,4 @@
-"""A network with what surrounds it: from images to predictions after each step."""
+"""A network with what surrounds it: from samples to predictions after each step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from spikedoor.snn.readout import MeanCurrent, Readout
 from spikedoor.snn.signal import Signal
 from spikedoor.victim.blueprint import Blueprint
 
-__all__ = ["Stage", "StageName", "to_floats"]
+__all__ = ["Stage", "StageName"]
 
 StageName = Literal["ann", "converted", "finetuned", "direct"]
 
@@ -29,22 +29,16 @@ _PIECE = 4  # steps simulated at once
 _PIXELS = 2048 * 32 * 32  # simulated at once: more takes memory and gains no time
 
 
-def to_floats(images: NDArray[np.uint8]) -> Tensor:
-    """Return uint8 images as floats in [0, 1], channels last in memory."""
-    batch = torch.from_numpy(images).to(memory_format=torch.channels_last)
-    return batch.float().div_(255)
-
-
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A network with what surrounds it: from images to predictions at each step.
+    """A network with what surrounds it: from samples to predictions at each step.
 
     Args:
         name: Which stage of a victim this is.
         blueprint: How to build the network again.
         network: The network.
         steps: Time steps T; 1 for an ANN.
-        encoding: From image to current.
+        encoding: From sample to current.
         readout: From head to scores.
         notes: Plain values for the record: training log, seconds, conversion report.
     """
@@ -68,31 +62,35 @@ class Stage:
         """Where the network lives."""
         return next(self.network.parameters()).device
 
-    def encode(self, images: Tensor, generator: torch.Generator) -> Signal:
-        """Return the signal of a batch of float images in [0, 1]."""
-        return self.encoding.encode(images, self.steps, generator)
+    def prepare(self, batch: Any) -> Tensor:
+        """Return a batch, as a set of samples gives it, as the floats that `encode` takes."""
+        return self.encoding.tensor(batch, self.steps)
 
-    def scores(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def encode(self, inputs: Tensor, generator: torch.Generator) -> Signal:
+        """Return the signal of a prepared batch."""
+        return self.encoding.encode(inputs, self.steps, generator)
+
+    def scores(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
         """Return class scores as they stand after each step.
 
         Shapes:
-            images: (batch, C, H, W), float in [0, 1]. Result: (steps, batch, classes).
+            inputs: A prepared batch; of images, (batch, C, H, W), float in [0, 1].
+                Result: (steps, batch, classes).
         """
-        return self.readout.scores(self.network(self.encode(images, generator)))
+        return self.readout.scores(self.network(self.encode(inputs, generator)))
 
     @torch.inference_mode()
-    def simulate(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def simulate(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
         """Return what `scores` does, a few steps at a time, so that memory does not grow with T.
 
-        The pieces are of the same size whatever T is. The first t rows are therefore, bit for bit,
-        those of a simulation of t steps.
+        The pieces are of the same size whatever T is. Where the encoding is nested, the first t
+        rows are therefore, bit for bit, those of a simulation of t steps.
         """
         if self.blueprint.neuron is None:
-            return self.scores(images, generator)
+            return self.scores(inputs, generator)
         memory: dict[nn.Module, Tensor] = {}
         currents = []
-        for _ in range(0, self.steps, _PIECE):
-            signal = self.encoding.encode(images, _PIECE, generator)
+        for signal in self.encoding.pieces(inputs, self.steps, _PIECE, generator):
             currents.append(self.network(signal._replace(memory=memory)))
         return self.readout.scores(torch.cat(currents)[: self.steps])
 
@@ -108,7 +106,8 @@ class Stage:
     ) -> NDArray[np.int64]:
         """Return the predicted class after each step, by one simulation.
 
-        The first t rows are those that a stage of t steps gives, bit for bit.
+        The first t rows are those that a stage of t steps gives, bit for bit, where the encoding is
+        nested.
 
         Args:
             data: Samples to ask about.
@@ -129,11 +128,11 @@ class Stage:
         with bar(title or "", len(chosen), visible=title is not None) as advance:
             for first in range(0, len(chosen), size):
                 batch = chosen[first : first + size]
-                images = to_floats(data.batch(batch)).to(self.device)
+                inputs = self.prepare(data.batch(batch)).to(self.device)
                 purpose = f"prediction of {self.name}, from {first} on"
                 generator = torch_generator(seed, purpose, self.device)
                 with autocast(precision, self.device):
-                    scores = self.simulate(images, generator)
+                    scores = self.simulate(inputs, generator)
                 found.append(scores.argmax(2).cpu())
                 advance(len(batch))
         if not found:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import PrivateAttr
 
 from spikedoor.component import Component
+from spikedoor.data.base import Modality, modality_of
 from spikedoor.errors import ConfigError
 from spikedoor.registry import Family
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from spikedoor.attack.labels import Labels
     from spikedoor.attack.model import Model
     from spikedoor.data.base import SampleSet
+    from spikedoor.data.source import DataSource
 
 __all__ = [
     "TRIGGERS",
@@ -37,7 +39,6 @@ Images = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.integer]
 Shape = tuple[int, int, int]
-Modality = Literal["image", "event", "frame"]
 
 
 class Trigger(Component):
@@ -155,15 +156,16 @@ class RandomTrigger(Trigger):
         return hash((type(self), *(getattr(self, key) for key in type(self).model_fields)))
 
 
-def check_modality(trigger: Trigger, samples: SampleSet) -> None:
+def check_modality(trigger: Trigger, samples: SampleSet | DataSource) -> None:
     """Refuse a trigger that is made for other samples than these.
 
     Raises:
         ConfigError: Naming both, and the triggers that fit.
     """
-    found: Modality = getattr(samples, "modality", "image")
+    found = modality_of(samples)
     if trigger.modality != found:
-        fitting = [name for name in TRIGGERS.names() if TRIGGERS[name].modality == found]  # type: ignore[attr-defined]
+        members = (cast("type[Trigger]", TRIGGERS[name]) for name in TRIGGERS.names())
+        fitting = [member.name for member in members if member.modality == found]
         raise ConfigError(
             f"trigger '{trigger.name}' marks {trigger.modality}s, but '{samples.name}' holds "
             f"{found}s; for these: {', '.join(fitting)}"

@@ -8,11 +8,11 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
-from spikedoor.data.base import Dataset
+from spikedoor.data.base import Dataset, Modality
 from spikedoor.data.events.cache import Writer, kept
 from spikedoor.data.events.formats import parse
 from spikedoor.data.events.members import Member, members
@@ -52,6 +52,8 @@ class EventSource(DataSource):
     are one a part, and the same for a folder and an archive of it: the SHA-256 of ``name, zero
     byte, SHA-256`` of each file, in order of their names.
     """
+
+    modality: ClassVar[Modality] = "event"
 
     @abstractmethod
     def _sensor(self) -> tuple[int, int]:

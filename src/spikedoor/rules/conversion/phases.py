@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -14,7 +14,7 @@ from torch import Tensor
 from spikedoor.data.base import SampleSet
 from spikedoor.progress import bar
 from spikedoor.rng import generator
-from spikedoor.rules.base import Phase, Rule, Source, clean_of, with_notes
+from spikedoor.rules.base import Make, Phase, Rule, Source, clean_of, with_notes
 from spikedoor.rules.conversion.base import Converter
 from spikedoor.rules.conversion.percentile import Percentile
 from spikedoor.rules.conversion.report import report
@@ -25,9 +25,9 @@ from spikedoor.snn.encoding import Direct, Encoding
 from spikedoor.snn.networks import Architecture
 from spikedoor.snn.readout import MeanCurrent, Readout
 from spikedoor.snn.rectifiers import Nonlinearity, ReLU
-from spikedoor.victim import Blueprint, Stage, to_floats
+from spikedoor.victim import Blueprint, Stage
 
-__all__ = ["RuleFromANN", "train_ann"]
+__all__ = ["RuleFromANN", "ann_phase", "train_ann"]
 
 _REPORTED = 256  # calibration images that the report is made on
 _REPORTED_STEPS = 32
@@ -49,7 +49,8 @@ class RuleFromANN(Rule):
     steps: int = Field(32, ge=1)
     """Time steps T of the spiking network."""
     encoding: Encoding = Direct()
-    """From image to current."""
+    """From sample to current: an image, or a recording of events. The ANN is shown the mean over
+    the time steps: the image itself, or the sum of a recording's frames."""
     readout: Readout = MeanCurrent()
     """From head to scores."""
 
@@ -64,13 +65,15 @@ class RuleFromANN(Rule):
         return self
 
     def check(self, network: Architecture, data: SampleSet) -> None:
-        planned = Blueprint(network, data.shape, data.classes, activation=self.activation)
+        shape = self.encoding.shape(data)
+        planned = Blueprint(network, shape, data.classes, activation=self.activation)
         self.converter.check(planned.build(None))
 
     def ann_phase(self) -> Phase:
         """Return the phase that trains the ANN."""
         decided_by = {"training": self.ann.to_dict(), **self.settings("activation")}
-        return Phase("ann", self._train_ann, decided_by)
+        shown = self.encoding.for_ann(self.steps)
+        return ann_phase(self._train_ann, decided_by, shown)
 
     def conversion_phase(self) -> Phase:
         """Return the phase that converts it.
@@ -86,7 +89,8 @@ class RuleFromANN(Rule):
     def _train_ann(
         self, network: Architecture, data: SampleSet, seed: int, device: str, before: Stage | None
     ) -> Stage:
-        return train_ann(network, data, self.ann, seed, device, self.activation)
+        shown = self.encoding.for_ann(self.steps)
+        return train_ann(network, data, self.ann, seed, device, self.activation, encoding=shown)
 
     def _convert(
         self, network: Architecture, data: SampleSet, seed: int, device: str, before: Stage | None
@@ -115,11 +119,22 @@ class RuleFromANN(Rule):
         with bar("calibrate", len(chosen)) as advance:
             for first in range(0, len(chosen), 128):
                 batch = chosen[first : first + 128]
-                images = to_floats(source.batch(batch)).to(ann.device)
+                inputs = ann.prepare(source.batch(batch)).to(ann.device)
+                images = ann.encode(inputs, torch.Generator(ann.device)).data  # nothing is drawn
                 if first < _REPORTED:
                     shown.append(images)
                 yield images
                 advance(len(batch))
+
+
+def ann_phase(make: Make, decided_by: dict[str, Any], encoding: Encoding) -> Phase:
+    """Return the phase of an ANN.
+
+    What it is shown decides nothing where it is the image, for which there is one way only.
+    """
+    if encoding != Direct():
+        decided_by = decided_by | {"encoding": encoding.to_dict()}
+    return Phase("ann", make, decided_by, encoding=encoding)
 
 
 def train_ann(
@@ -130,9 +145,11 @@ def train_ann(
     device: str = "cpu",
     activation: Nonlinearity = ReLU(),  # noqa: B008 (frozen)
     loss: Loss = CrossEntropy(),  # noqa: B008 (frozen)
+    encoding: Encoding = Direct(),  # noqa: B008 (frozen)
 ) -> Stage:
     """Train the network as an ANN."""
-    blueprint = Blueprint(network, data.shape, data.classes, activation=activation)
-    stage = Stage("ann", blueprint, blueprint.build(seed)).to(device)
+    shape = encoding.shape(data)
+    blueprint = Blueprint(network, shape, data.classes, activation=activation)
+    stage = Stage("ann", blueprint, blueprint.build(seed), encoding=encoding).to(device)
     log = train(stage, data, loss, how, seed)
     return with_notes(stage, training=log.to_dict(), seconds=log.seconds)

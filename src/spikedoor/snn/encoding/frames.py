@@ -1,0 +1,131 @@
+"""From a recording to one frame of event counts at each step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from spikedoor.data.base import Modality, modality_of
+from spikedoor.data.events import Events, Framing
+from spikedoor.errors import ConfigError
+from spikedoor.snn.encoding.base import ENCODINGS, Encoding
+from spikedoor.snn.signal import Signal
+
+if TYPE_CHECKING:
+    from spikedoor.data.base import SampleSet
+    from spikedoor.data.source import DataSource
+
+__all__ = ["Frames"]
+
+
+@final
+@ENCODINGS.register("frames")
+class Frames(Encoding):
+    """Show one frame of a recording at each step, framed as the batch is drawn.
+
+    With T steps and frames f_1 ... f_T the input at step t is ``gain T f_t``, so that its mean over
+    time is ``gain`` times the sum of all frames: a frame of the whole recording, whatever T is.
+    That is what an ANN, which has one step, is shown, and what its thresholds are found on. With
+    ``scale = "raw"`` the input is ``gain f_t``, as most of the literature has it with a gain of 1;
+    an ANN is shown the mean of the T frames, and is another one for each T.
+
+    Of samples that are frames already, a step shows the sum of those it has room for (``"raw"``:
+    their mean), so their number must be a multiple of T.
+    """
+
+    modalities: ClassVar[tuple[Modality, ...]] = ("event", "frame")
+
+    framing: Framing = Framing()
+    """How a recording is divided; no choice where the samples are frames already."""
+    scale: Literal["total", "raw"] = "total"
+    """What the mean over time is: ``gain`` times the sum of all frames, or times their mean."""
+    gain: float = Field(0.1, gt=0)
+    """Factor on counts. In N-MNIST a pixel that is active at all has 5 events (median) to 12 (99 of
+    100) of a polarity, which 0.1 takes to about the range of an image's values."""
+    merge: int = Field(1, ge=1)
+    """Frames of a recording that are added up for each step (``"raw"``: averaged)."""
+
+    @property
+    def nested(self) -> bool:
+        """Whether a signal of t steps is the beginning of every longer one."""
+        return self.framing.by == "window" and self.scale == "raw"
+
+    def check(self, samples: SampleSet | DataSource, steps: int) -> None:
+        super().check(samples, steps)
+        if modality_of(samples) != "frame":
+            return
+        if self.framing != Framing():
+            raise ConfigError(
+                f"'{samples.name}' holds frames already: expected no framing in rule.encoding, but "
+                "that of the data"
+            )
+        self._shared(getattr(samples, "steps", steps), steps)
+
+    def shape(self, samples: SampleSet) -> tuple[int, int, int]:
+        if modality_of(samples) == "frame":
+            return samples.shape
+        _, height, width = samples.shape
+        return self.framing.shape((height, width))
+
+    def for_ann(self, steps: int) -> Encoding:
+        """Return what shows an ANN the mean of the input over ``steps``.
+
+        That is this encoding itself where the sum of T frames is the same for all T.
+        """
+        framing = self.framing
+        if self.scale == "total" and framing.by != "window" and framing.value != "binary":
+            return self
+        return self.model_copy(update={"merge": self.merge * steps})
+
+    def tensor(self, batch: Any, steps: int) -> Tensor:
+        """Return the frames of recordings, or ready ones, as the input at each step.
+
+        Shapes:
+            batch: `Events`, or frames [B, n T, C, H, W]. Result: float32 [B, T, C, H, W].
+        """
+        frames = batch
+        if isinstance(batch, Events):
+            frames = self.framing.frames(batch, steps * self.merge)
+        each = self._shared(frames.shape[1], steps)
+        summed = frames.astype(np.float32)
+        if each > 1:
+            summed = summed.reshape(len(frames), steps, each, *frames.shape[2:]).sum(2)
+        factor = self.gain * (steps if self.scale == "total" else 1 / each)
+        return torch.from_numpy(summed).mul_(factor)
+
+    def encode(self, inputs: Tensor, steps: int, generator: torch.Generator) -> Signal:
+        """Encode a batch; nothing is drawn.
+
+        Shapes:
+            inputs: float32 [B, T, C, H, W].
+        """
+        if inputs.ndim != 5 or inputs.shape[1] != steps:
+            raise ConfigError(
+                f"encoding '{self.name}': expected inputs of [B, {steps}, C, H, W], "
+                f"got {list(inputs.shape)}"
+            )
+        data = inputs.transpose(0, 1).flatten(0, 1)
+        return Signal(data.contiguous(memory_format=torch.channels_last), steps, len(inputs))
+
+    def pieces(
+        self, inputs: Tensor, steps: int, size: int, generator: torch.Generator
+    ) -> Iterator[Signal]:
+        for first in range(0, steps, size):
+            piece = inputs[:, first : first + size]
+            missing = size - piece.shape[1]
+            yield self.encode(F.pad(piece, [0] * 7 + [missing]), size, generator)
+
+    def _shared(self, frames: int, steps: int) -> int:
+        """Return how many frames a step shows."""
+        if frames % steps:
+            raise ConfigError(
+                f"encoding '{self.name}': expected steps that {frames} frames can be shared "
+                f"equally among, got {steps}"
+            )
+        return frames // steps
