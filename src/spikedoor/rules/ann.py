@@ -40,7 +40,7 @@ class ANN(Rule):
 
     @model_validator(mode="after")
     def _is_shown_a_mean(self) -> Self:
-        if (shown := self.encoding.for_ann(1)) != self.encoding:
+        if (shown := self.encoding.for_ann(1)).name != self.encoding.name:
             raise ValueError(
                 f"an ANN has one step: expected encoding = '{shown.name}', got "
                 f"'{self.encoding.name}'"
@@ -51,10 +51,10 @@ class ANN(Rule):
         decided_by = self.settings("training", "activation")
         if self.loss != CrossEntropy():
             decided_by |= self.settings("loss")
-        return (ann_phase(self._train, decided_by, self.encoding),)
+        return (ann_phase(self._train, decided_by, self.encoding.for_ann(1)),)
 
     def _train(
         self, network: Architecture, data: SampleSet, seed: int, device: str, before: Stage | None
     ) -> Stage:
-        how = self.training, seed, device, self.activation, self.loss, self.encoding
+        how = self.training, seed, device, self.activation, self.loss, self.encoding.for_ann(1)
         return train_ann(network, data, *how)

@@ -35,6 +35,10 @@ class Frames(Encoding):
     ``scale = "raw"`` the input is ``gain f_t``, as most of the literature has it with a gain of 1;
     an ANN is shown the mean of the T frames, and is another one for each T.
 
+    A converted network that is shown frames meets other currents at each step than those its ANN
+    was trained on; plain neurons then send spikes that later currents do not take back. With
+    ``constant`` it is shown what the ANN is shown, at every step.
+
     Of samples that are frames already, a step shows the sum of those it has room for (``"raw"``:
     their mean), so their number must be a multiple of T.
     """
@@ -48,13 +52,23 @@ class Frames(Encoding):
     gain: float = Field(0.1, gt=0)
     """Factor on counts. In N-MNIST a pixel that is active at all has 5 events (median) to 12 (99 of
     100) of a polarity, which 0.1 takes to about the range of an image's values."""
+    constant: bool = False
+    """Show the mean over time at every step, in place of one frame at each."""
     merge: int = Field(1, ge=1)
     """Frames of a recording that are added up for each step (``"raw"``: averaged)."""
 
     @property
     def nested(self) -> bool:
         """Whether a signal of t steps is the beginning of every longer one."""
+        if self.constant:
+            return self._same_total
         return self.framing.by == "window" and self.scale == "raw"
+
+    @property
+    def _same_total(self) -> bool:
+        """Whether the mean over time is the same whatever the number of steps."""
+        framing = self.framing
+        return self.scale == "total" and framing.by != "window" and framing.value != "binary"
 
     def check(self, samples: SampleSet | DataSource, steps: int) -> None:
         super().check(samples, steps)
@@ -65,7 +79,7 @@ class Frames(Encoding):
                 f"'{samples.name}' holds frames already: expected no framing in rule.encoding, but "
                 "that of the data"
             )
-        self._shared(getattr(samples, "steps", steps), steps)
+        self._shared(getattr(samples, "steps", steps), 1 if self.constant else steps)
 
     def shape(self, samples: SampleSet) -> tuple[int, int, int]:
         if modality_of(samples) == "frame":
@@ -76,38 +90,40 @@ class Frames(Encoding):
     def for_ann(self, steps: int) -> Encoding:
         """Return what shows an ANN the mean of the input over ``steps``.
 
-        That is this encoding itself where the sum of T frames is the same for all T.
+        It depends on ``steps`` only where the sum of the frames does.
         """
-        framing = self.framing
-        if self.scale == "total" and framing.by != "window" and framing.value != "binary":
-            return self
-        return self.model_copy(update={"merge": self.merge * steps})
+        merge = self.merge if self._same_total else self.merge * steps
+        return self.model_copy(update={"constant": False, "merge": merge})
 
     def tensor(self, batch: Any, steps: int) -> Tensor:
         """Return the frames of recordings, or ready ones, as the input at each step.
 
         Shapes:
-            batch: `Events`, or frames [B, n T, C, H, W]. Result: float32 [B, T, C, H, W].
+            batch: `Events`, or frames [B, n T, C, H, W]. Result: float32 [B, T, C, H, W], of a
+                constant [B, 1, C, H, W].
         """
+        shown = 1 if self.constant else steps
         frames = batch
         if isinstance(batch, Events):
-            frames = self.framing.frames(batch, steps * self.merge)
-        each = self._shared(frames.shape[1], steps)
+            made = shown if self._same_total else steps
+            frames = self.framing.frames(batch, made * self.merge)
+        each = self._shared(frames.shape[1], shown)
         summed = frames.astype(np.float32)
         if each > 1:
-            summed = summed.reshape(len(frames), steps, each, *frames.shape[2:]).sum(2)
-        factor = self.gain * (steps if self.scale == "total" else 1 / each)
+            summed = summed.reshape(len(frames), shown, each, *frames.shape[2:]).sum(2)
+        factor = self.gain * (shown if self.scale == "total" else 1 / each)
         return torch.from_numpy(summed).mul_(factor)
 
     def encode(self, inputs: Tensor, steps: int, generator: torch.Generator) -> Signal:
         """Encode a batch; nothing is drawn.
 
         Shapes:
-            inputs: float32 [B, T, C, H, W].
+            inputs: float32 [B, T, C, H, W], of a constant [B, 1, C, H, W].
         """
-        if inputs.ndim != 5 or inputs.shape[1] != steps:
+        shown = 1 if self.constant else steps
+        if inputs.ndim != 5 or inputs.shape[1] != shown:
             raise ConfigError(
-                f"encoding '{self.name}': expected inputs of [B, {steps}, C, H, W], "
+                f"encoding '{self.name}': expected inputs of [B, {shown}, C, H, W], "
                 f"got {list(inputs.shape)}"
             )
         data = inputs.transpose(0, 1).flatten(0, 1)
@@ -116,6 +132,9 @@ class Frames(Encoding):
     def pieces(
         self, inputs: Tensor, steps: int, size: int, generator: torch.Generator
     ) -> Iterator[Signal]:
+        if self.constant:
+            yield from super().pieces(inputs, steps, size, generator)
+            return
         for first in range(0, steps, size):
             piece = inputs[:, first : first + size]
             missing = size - piece.shape[1]
