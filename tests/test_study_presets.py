@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from spikedoor.data import ImageSet
+from spikedoor.data.base import Modality
+from spikedoor.data.events import Events, EventSet
+from spikedoor.data.events.pictures import pictures
 from spikedoor.errors import ConfigError
 from spikedoor.records import Store
 from spikedoor.rules import RuleFromANN
@@ -13,8 +16,22 @@ from spikedoor.study.reproduce import reproduction
 from spikedoor.study.results import MEASURES
 from spikedoor.victim import Blueprint
 
-SHAPES = {"digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
+SHAPES = {
+    "digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32), "nmnist": (2, 34, 34),
+}  # fmt: skip
 CLASSES = tuple("0123456789")
+
+
+def black(modality: Modality, shape: tuple[int, int, int], count: int = 400) -> ImageSet | EventSet:
+    """Make images of nothing, or recordings of one event at their end."""
+    labels = np.arange(count) % 10
+    if modality == "image":
+        return ImageSet(np.zeros((count, *shape), np.uint8), labels, CLASSES, "black")
+    where = np.zeros(count, np.uint16)
+    end, polarity = np.full(count, 300_000, np.int32), np.zeros(count, np.uint8)
+    events = Events(where, where, end, polarity, np.arange(count + 1, dtype=np.int64), shape[1:])
+    return EventSet(events, labels, CLASSES, "black")
+
 
 every_preset = pytest.mark.parametrize("name", presets())
 
@@ -28,9 +45,10 @@ def test_every_preset_is_a_valid_experiment_that_fits_its_data(name):
     network = Blueprint(found.network, shape, CLASSES, None).build(None)
     if isinstance(found.rule, RuleFromANN):
         found.rule.converter.check(network)
-    train = ImageSet(np.zeros((400, *shape), np.uint8), np.arange(400) % 10, CLASSES, "black")
+    train = black(found.data.modality, shape)
     poisoned = found.attack.poison(train, seed=0)
-    assert poisoned.batch(poisoned.plan.indices[:1]).any()
+    chosen = poisoned.plan.indices[:1]
+    assert (pictures(poisoned.batch(chosen)) != pictures(train.batch(chosen))).any()
     stages = {phase.stage for phase in found.rule.phases()}
     assert {one.stage for one in found.expected} <= stages
 
