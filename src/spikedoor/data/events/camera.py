@@ -25,7 +25,9 @@ _MOST = 1 << 9
 """Images at once."""
 
 Side = Annotated[int, Field(ge=1, le=1024)]
+Shift = Annotated[float, Field(ge=-1024, le=1024)]
 Ints = NDArray[np.int64]
+Views = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 @final
@@ -54,21 +56,25 @@ class Camera(Component):
     """Height and width of the sensor in pixels."""
     image_size: float = Field(28.0, gt=0, le=1024)
     """Longer side of the image on the sensor, in its pixels; the image begins in the middle."""
-    amplitude: float = Field(5.0, ge=0, le=1024)
+    offset: tuple[Shift, Shift] = (0.0, 0.0)
+    """Where the middle of the image lies on average, right of the sensor's middle and below it."""
+    inverted: bool = False
+    """Show black as white and white as black, on a ground that is then white."""
+    amplitude: float = Field(5.25, ge=0, le=1024)
     """Width and height of the triangle that the image moves along, in pixels."""
     duration: int = Field(100_000, ge=1, le=10_000_000)
     """Microseconds that each of the three saccades lasts."""
-    on: float = Field(0.3, ge=0.01, le=10)
+    on: float = Field(0.15, ge=0.01, le=10)
     """Rise of log intensity that makes an ON event."""
-    off: float = Field(0.3, ge=0.01, le=10)
+    off: float = Field(0.15, ge=0.01, le=10)
     """Fall of log intensity that makes an OFF event."""
-    dark: float = Field(0.1, ge=1e-4, le=1)
+    dark: float = Field(0.33, ge=1e-4, le=1)
     """Intensity of black as a share of white's; 1 leaves no contrast."""
     blur: float = Field(0.5, ge=0, le=100)
     """Standard deviation of the lens's blur, in pixels."""
     refractory: int = Field(1000, ge=0, le=1_000_000)
     """Microseconds after an event in which its pixel sends no other."""
-    noise: float = Field(0.2, ge=0, le=1000)
+    noise: float = Field(0.1, ge=0, le=1000)
     """Events without cause per pixel and second, of either polarity."""
     resolution: int = Field(1, ge=1, le=1_000_000)
     """Microseconds between two marks of the clock that events are stamped with."""
@@ -102,20 +108,21 @@ class Camera(Component):
         height, width = self.sensor
         size = min(max(1, _BLOCK // (height * width)), _MOST)
         path = saccades(self.amplitude, self.duration, self.step)
+        views = self._views(images.shape[2], images.shape[3], path)
         for start in range(0, len(images), size):
             shown = grey(images[start : start + size])
-            found = [self._crossings(shown, path)]
+            found = [self._crossings(shown, path, views)]
             found.append(self._noise(numbers[start : start + size]))
             keys = np.concatenate(found)
             if self.refractory:
                 keys = _rested(keys, self.refractory)
             yield _unpacked(keys, len(shown), self.sensor)
 
-    def _crossings(self, shown: NDArray[np.uint8], path: Path) -> Ints:
+    def _crossings(self, shown: NDArray[np.uint8], path: Path, views: Views) -> Ints:
         """Return the keys of the events that movement makes; see `_packed`."""
         height, width = self.sensor
         thresholds = np.array([self._units(self.off), self._units(self.on)], np.int32)
-        samples = self._levels(shown, path)
+        samples = self._levels(shown, views)
         before = next(samples)
         held = before.copy()
         rows: list[tuple[NDArray, ...]] = []
@@ -144,25 +151,37 @@ class Camera(Component):
         recording, row = np.divmod(rest, height)
         return _packed(recording, row * width + column, t, polarity[each])
 
-    def _levels(self, shown: NDArray[np.uint8], path: Path) -> Iterator[NDArray[np.int32]]:
+    def _views(self, high: int, wide: int, path: Path) -> Views:
+        """Return what the sensor's columns see of the image's, and its rows, along the path."""
+        scale = self.image_size / max(high, wide)
+        (right, below), (rows, columns) = self.offset, self.sensor
+        return [
+            (footprint(wide, scale, columns, x + right, self.blur),
+             footprint(high, scale, rows, y + below, self.blur).T)
+            for x, y in zip(path.x, path.y, strict=True)
+        ]  # fmt: skip
+
+    def _levels(self, shown: NDArray[np.uint8], views: Views) -> Iterator[NDArray[np.int32]]:
         """Yield the log intensity of each pixel along the path, [W * N * H], in units.
 
         Grey has 8 bits and the shares of pixels have 8 each way, so that the products are whole
         numbers below 2^24, which float32 holds exactly in whatever order they are summed.
         """
         count, high, wide = shown.shape
-        scale = self.image_size / max(high, wide)
         columns = np.ascontiguousarray(shown.transpose(2, 0, 1), np.float32)
         columns = columns.reshape(wide, count * high)
-        intensity = np.arange(255 * 256 + 1) / (255 * 256)
-        with np.errstate(divide="ignore"):
-            logs = np.log(self.dark + (1 - self.dark) * intensity)
-        logs = np.rint(logs * _UNIT).astype(np.int32)
-        for x, y in zip(path.x, path.y, strict=True):
-            across = footprint(wide, scale, self.sensor[1], x, self.blur)
-            down = footprint(high, scale, self.sensor[0], y, self.blur)
-            seen = (across @ columns).reshape(-1, high) @ down.T
+        logs = self._logs()
+        for across, down in views:
+            seen = (across @ columns).reshape(-1, high) @ down
             yield logs[seen.astype(np.int32).ravel() >> 8]
+
+    def _logs(self) -> NDArray[np.int32]:
+        """Return the log intensity, in units, of each sum of 8-bit greys with shares of 8 bits."""
+        intensity = np.linspace(0, 1, 255 * 256 + 1)
+        if self.inverted:
+            intensity = 1 - intensity
+        logs = np.log(self.dark + (1 - self.dark) * intensity)
+        return np.rint(logs * _UNIT).astype(np.int32)
 
     def _units(self, threshold: float) -> int:
         return round(threshold * _UNIT)
