@@ -7,11 +7,11 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Self, final
+from typing import Annotated, Any, ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import field_validator, model_validator
+from pydantic import BeforeValidator, model_validator
 
 from spikedoor.data.base import Dataset, ImageSet
 from spikedoor.data.digits import Digits
@@ -36,6 +36,14 @@ _SOURCE = "Orchard et al. 2015, Converting static image datasets to spiking data
 _LINK = "https://doi.org/10.3389/fnins.2015.00437"
 _AS_NMNIST: dict[str, Any] = {"inverted": True, "offset": (0.0, 1.0)}
 """What makes the camera's recordings of MNIST agree with the real ones of N-MNIST."""
+_AT_HALF: dict[str, Any] = {
+    "inverted": True,
+    "sensor": (16, 16),
+    "image_size": 13.0,
+    "offset": (0.0, 0.5),
+    "amplitude": 2.5,
+}
+"""The same on a sensor of half the size, fit for images of 8 x 8 pixels."""
 
 
 class _Simulated(DataSource):
@@ -117,20 +125,20 @@ def _numbers(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(digests), np.uint64)
 
 
-class _Handwritten(_Simulated):
-    camera: Camera = Camera(**_AS_NMNIST)
-    """The camera; left out, its fields are set so that MNIST's recordings resemble N-MNIST's."""
-
-    @field_validator("camera", mode="before")
-    @classmethod
-    def _as_nmnist(cls, value: Any) -> Any:
-        return {**_AS_NMNIST, **value} if isinstance(value, dict) else value
+def _over(defaults: dict[str, Any]) -> Any:
+    """Lay a table of some of the camera's fields over others than the camera's own defaults."""
+    return BeforeValidator(
+        lambda given: {**defaults, **given} if isinstance(given, dict) else given
+    )
 
 
 @final
 @DATASETS.register("digits-dvs", source=_SOURCE, link=_LINK)
-class DigitsDvs(_Handwritten):
-    """Simulated recordings of scikit-learn's digits, 1,437 + 360; nothing to fetch."""
+class DigitsDvs(_Simulated):
+    """Simulated recordings of scikit-learn's digits, 1,437 + 360, 16 x 16; nothing to fetch."""
+
+    camera: Annotated[Camera, _over(_AT_HALF)] = Camera(**_AT_HALF)
+    """The camera; fields left out are those of ``mnist-dvs`` on a sensor of half the size."""
 
     def _images(self) -> DataSource:
         return Digits()
@@ -138,10 +146,13 @@ class DigitsDvs(_Handwritten):
 
 @final
 @DATASETS.register("mnist-dvs", source=_SOURCE, link=_LINK)
-class MnistDvs(_Handwritten):
-    """Simulated recordings of MNIST, 60,000 + 10,000, from ``MNIST/raw``."""
+class MnistDvs(_Simulated):
+    """Simulated recordings of MNIST, 60,000 + 10,000, 34 x 34, from ``MNIST/raw``."""
 
     remotes: ClassVar[tuple[Remote, ...]] = Mnist.remotes
+
+    camera: Annotated[Camera, _over(_AS_NMNIST)] = Camera(**_AS_NMNIST)
+    """The camera; fields left out are such that the recordings resemble those of N-MNIST."""
 
     def _images(self) -> DataSource:
         return Mnist()
