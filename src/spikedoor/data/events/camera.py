@@ -64,9 +64,9 @@ class Camera(Component):
     """Width and height of the triangle that the image moves along, in pixels."""
     duration: int = Field(100_000, ge=1, le=10_000_000)
     """Microseconds that each of the three saccades lasts."""
-    on: float = Field(0.15, ge=0.01, le=10)
+    on: float = Field(0.14, ge=0.01, le=10)
     """Rise of log intensity that makes an ON event."""
-    off: float = Field(0.15, ge=0.01, le=10)
+    off: float = Field(0.14, ge=0.01, le=10)
     """Fall of log intensity that makes an OFF event."""
     dark: float = Field(0.33, ge=1e-4, le=1)
     """Intensity of black as a share of white's; 1 leaves no contrast."""
@@ -128,14 +128,17 @@ class Camera(Component):
         rows: list[tuple[NDArray, ...]] = []
         for step, level in enumerate(samples):
             change = level - held
-            where = np.flatnonzero((change >= thresholds[1]) | (change <= -thresholds[0]))
+            where = np.flatnonzero((change > thresholds[1]) | (change < -thresholds[0]))
             change = change[where]
             polarity = (change > 0).view(np.uint8)
             threshold = thresholds[polarity]
-            count = np.abs(change) // threshold
+            # A level just reached is not passed, or all pixels would fire as the image comes back.
+            count = (np.abs(change) - 1) // threshold
             moved = np.where(polarity, threshold, -threshold)
-            rows.append((np.full(len(where), step), where, polarity, count, moved,
-                         held[where] - before[where], level[where] - before[where]))  # fmt: skip
+            if step >= path.steps:
+                reference, rise = (new[where] - before[where] for new in (held, level))
+                at = np.full(len(where), step)
+                rows.append((at, where, polarity, count, moved, reference, rise))
             held[where] += count * moved
             before = level
         step, where, polarity, count, moved, reference, rise = map(

@@ -10,16 +10,16 @@ from scipy.special import ndtr
 
 __all__ = ["Path", "footprint", "saccades"]
 
-_CORNERS = np.array([[-0.5, -0.5], [0.0, 0.5], [0.5, -0.5], [-0.5, -0.5]])
-"""Places (x, y) of the image at the ends of three saccades, in amplitudes from the middle."""
+_CORNERS = np.array([[0.5, -0.5], [-0.5, -0.5], [0.0, 0.5], [0.5, -0.5], [-0.5, -0.5]])
+"""Places (x, y) of the image at the ends of saccades, in amplitudes from the middle."""
 _FINE = 1 << 12
 
 
 class Path(NamedTuple):
-    """Hold where the image is from sample to sample.
+    """Hold where the image is from sample to sample: one saccade to come there, then three.
 
     Shapes:
-        x, y: float64 [S + 1], right and down of the middle of the sensor, in its pixels.
+        x, y: float64 [4 steps + 1], right and down of the middle of the sensor, in its pixels.
 
     Args:
         steps: Samples of one saccade.
@@ -34,6 +34,8 @@ class Path(NamedTuple):
     def times(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return when the image is at some places, told in samples, in microseconds.
 
+        Time begins with the second saccade.
+
         Samples are equally far apart; a saccade is at the share 10 u^3 - 15 u^4 + 6 u^5 of its
         way after the share u of its time (Flash and Hogan 1985: the smoothest movement).
         """
@@ -42,11 +44,13 @@ class Path(NamedTuple):
         way = u**3 * (10 - 15 * u + 6 * u**2)
         # A sample between two saccades is the end of the one before.
         number = np.maximum(np.ceil(samples / self.steps) - 1, 0)
-        return (number + np.interp(samples / self.steps - number, way, u)) * self.duration
+        return (number - 1 + np.interp(samples / self.steps - number, way, u)) * self.duration
 
 
 def saccades(amplitude: float, duration: int, step: float) -> Path:
-    """Return the way along a triangle: down to the right, up to the right, and back.
+    """Return the way along a triangle: left to its first corner, then once round.
+
+    That is down to the right, up to the right, and left again.
 
     Args:
         amplitude: Its width and height, in pixels.
@@ -55,8 +59,8 @@ def saccades(amplitude: float, duration: int, step: float) -> Path:
     """
     longest = amplitude * np.linalg.norm(np.diff(_CORNERS, axis=0), axis=1).max()
     steps = max(1, int(np.ceil(longest / step)))
-    place = np.linspace(0, 3, 3 * steps + 1)
-    x, y = (amplitude * np.interp(place, range(4), axis) for axis in _CORNERS.T)
+    place = np.linspace(0, 4, 4 * steps + 1)
+    x, y = (amplitude * np.interp(place, range(5), axis) for axis in _CORNERS.T)
     return Path(x, y, steps, duration)
 
 
