@@ -55,7 +55,7 @@ def animation(
     counts = Framing(by="window", window=window).frames(both, frames)
     busy = counts[counts > 0]
     shown = colours(counts, float(np.quantile(busy, 0.9)) if busy.size else 1.0)
-    names = [classes[label] for label in labels]
+    names = [str(classes[label]) for label in labels]
     pictures = [
         _frame(shown[:, step].reshape(2, len(clean), *shown.shape[2:]), names, step * window)
         for step in range(frames)

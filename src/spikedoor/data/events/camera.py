@@ -103,7 +103,7 @@ class Camera(Component):
         parts = list(self._blocks(images, np.asarray(numbers)))
         return Events.join(parts) if parts else _unpacked(np.empty(0, np.int64), 0, self.sensor)
 
-    def _blocks(self, images: NDArray[np.uint8], numbers: Ints) -> Iterator[Events]:
+    def _blocks(self, images: NDArray[np.uint8], numbers: NDArray[np.integer]) -> Iterator[Events]:
         """Simulate as many images at a time as fit into the processor's cache."""
         height, width = self.sensor
         size = min(max(1, _BLOCK // (height * width)), _MOST)
@@ -189,7 +189,7 @@ class Camera(Component):
     def _units(self, threshold: float) -> int:
         return round(threshold * _UNIT)
 
-    def _noise(self, numbers: Ints) -> Ints:
+    def _noise(self, numbers: NDArray[np.integer]) -> Ints:
         """Return the keys of events without cause: a Poisson number, anywhere at any time."""
         from scipy.stats import poisson
 

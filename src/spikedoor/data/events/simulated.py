@@ -170,9 +170,9 @@ class Simulated(_Simulated):
 
     @model_validator(mode="after")
     def _images_alone(self) -> Self:
-        outer = {*DataSource.model_fields} & self.images.model_fields_set
-        for key in sorted(outer):
-            raise ConfigError(f"images.{key}: set '{key}' of the recordings in its place")
+        for key, field in DataSource.model_fields.items():
+            if getattr(self.images, key) != field.default:
+                raise ConfigError(f"images.{key}: set '{key}' of the recordings in its place")
         return self
 
     def _images(self) -> DataSource:
