@@ -8,6 +8,7 @@ from spikedoor.data.events.folder import EventFolder
 from spikedoor.data.events.gesture import DvsGesture
 from spikedoor.data.events.ncaltech101 import NCaltech101
 from spikedoor.data.events.nmnist import NMnist
+from spikedoor.data.events.simulated import DigitsDvs, MnistDvs, Simulated
 from spikedoor.data.folder import ImageFolder
 from spikedoor.data.mnist import FashionMnist, Mnist
 from spikedoor.data.source import DATASETS, DataSource
@@ -20,13 +21,16 @@ __all__ = [
     "DataSource",
     "Dataset",
     "Digits",
+    "DigitsDvs",
     "DvsGesture",
     "EventFolder",
     "FashionMnist",
     "ImageFolder",
     "ImageSet",
     "Mnist",
+    "MnistDvs",
     "NCaltech101",
     "NMnist",
     "SampleSet",
+    "Simulated",
 ]
