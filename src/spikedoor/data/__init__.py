@@ -9,6 +9,7 @@ from spikedoor.data.events.framed import Framed
 from spikedoor.data.events.gesture import DvsGesture
 from spikedoor.data.events.ncaltech101 import NCaltech101
 from spikedoor.data.events.nmnist import NMnist
+from spikedoor.data.events.simulated import DigitsDvs, MnistDvs, Simulated
 from spikedoor.data.folder import ImageFolder
 from spikedoor.data.mnist import FashionMnist, Mnist
 from spikedoor.data.source import DATASETS, DataSource
@@ -21,6 +22,7 @@ __all__ = [
     "DataSource",
     "Dataset",
     "Digits",
+    "DigitsDvs",
     "DvsGesture",
     "EventFolder",
     "FashionMnist",
@@ -28,7 +30,9 @@ __all__ = [
     "ImageFolder",
     "ImageSet",
     "Mnist",
+    "MnistDvs",
     "NCaltech101",
     "NMnist",
     "SampleSet",
+    "Simulated",
 ]

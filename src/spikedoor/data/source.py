@@ -80,12 +80,17 @@ class DataSource(Component):
         train, test = dataset.train, dataset.test
         if self.fold is not None:
             train, test = _folded(train, test, self.fold, self.folds)
-        return Dataset(
+        kept = Dataset(
             dataset.name,
             _limited(train, self.train_limit),
             _limited(test, self.test_limit),
             dataset.checksums,
         )
+        return self._made(kept)
+
+    def _made(self, dataset: Dataset) -> Dataset:
+        """Return what is made of the samples that folds and limits leave; here nothing else."""
+        return dataset
 
     def _file(self, root: Path, file: str) -> Path:
         """Return the path of a file that must be there."""
