@@ -67,7 +67,7 @@ def test_an_edge_makes_as_many_events_as_thresholds_fit_into_its_contrast(on, of
 
 
 def test_reversed_contrast_reverses_the_polarity_of_every_event():
-    camera = Camera(sensor=(8, 8), image_size=32, amplitude=4, dark=0.2, blur=0.3, **QUIET)
+    camera = Camera(sensor=(8, 8), image_size=32, amplitude=4, dark=0.2, blur=0, **QUIET)
     one, other = (by_pixel(record(camera, image)) for image in (edge(), 255 - edge()))
     for pixel in SWEPT:
         assert [p for _, p in one[pixel]] == [1 - p for _, p in other[pixel]]
@@ -174,15 +174,15 @@ def test_a_pixel_rests_after_each_event():
         assert after[pixel] == kept
 
 
-def test_noise_has_its_rate_and_no_preference():
-    camera = Camera(sensor=(10, 20), noise=50, amplitude=0, refractory=0)
+def test_noise_has_its_rate_and_no_place_or_time():
+    camera = Camera(sensor=(10, 20), noise=50, noise_on=0.8, amplitude=0, refractory=0)
     events = record(camera, PICTURES)
     expected = 50 * 200 * 0.3
     assert abs(events.counts.mean() - expected) < 5 * math.sqrt(expected / 40)
     assert 0.5 < events.counts.var() / expected < 1.8
     total = len(events.t)
     for share, part in (
-        (0.5, events.p == 1),
+        (0.8, events.p == 1),
         (0.25, events.x < 5),
         (0.3, events.y >= 7),
         (0.1, events.t < 30_000),

@@ -66,9 +66,9 @@ class Camera(Component):
     """Width and height of the triangle that the image moves along, in pixels."""
     duration: int = Field(100_000, ge=1, le=10_000_000)
     """Microseconds that each of the three saccades lasts."""
-    on: float = Field(0.135, ge=0.01, le=10)
+    on: float = Field(0.138, ge=0.01, le=10)
     """Rise of log intensity that makes an ON event."""
-    off: float = Field(0.135, ge=0.01, le=10)
+    off: float = Field(0.138, ge=0.01, le=10)
     """Fall of log intensity that makes an OFF event."""
     dark: float = Field(0.33, ge=1e-4, le=1)
     """Intensity of black as a share of white's; 1 leaves no contrast."""
@@ -76,8 +76,10 @@ class Camera(Component):
     """Standard deviation of the lens's blur, in pixels."""
     refractory: int = Field(1000, ge=0, le=1_000_000)
     """Microseconds after an event in which its pixel sends no other."""
-    noise: float = Field(0.1, ge=0, le=1000)
-    """Events without cause per pixel and second, of either polarity."""
+    noise: float = Field(0.35, ge=0, le=1000)
+    """Events without cause per pixel and second."""
+    noise_on: float = Field(0.9, ge=0, le=1)
+    """Share of them that are ON: a pixel's reset leaks, which looks like brightening."""
     resolution: int = Field(1, ge=1, le=1_000_000)
     """Microseconds between two marks of the clock that events are stamped with."""
     step: float = Field(0.2, ge=0.01, le=1)
@@ -113,9 +115,8 @@ class Camera(Component):
         views = self._views(images.shape[2], images.shape[3], path)
         for start in range(0, len(images), size):
             shown = grey(images[start : start + size])
-            found = [self._crossings(shown, path, views)]
-            found.append(self._noise(numbers[start : start + size]))
-            keys = np.concatenate(found)
+            noise = self._noise(numbers[start : start + size])
+            keys = np.concatenate([self._crossings(shown, path, views), noise])
             if self.refractory:
                 keys = _rested(keys, self.refractory)
             yield _unpacked(keys, len(shown), self.sensor)
@@ -202,7 +203,8 @@ class Camera(Component):
         most = int(counts.max(initial=0))
         drawn = uniform_at(self.seed, "camera noise", numbers, 3 * most)
         drawn = drawn.reshape(len(numbers), most, 3)[np.arange(most) < counts[:, None]]
-        pixel, t, polarity = (drawn * (pixels, span, 2)).astype(np.int64).T
+        pixel, t = (drawn[:, :2] * (pixels, span)).astype(np.int64).T
+        polarity = drawn[:, 2] < self.noise_on
         recording = np.repeat(np.arange(len(numbers)), counts)
         return _packed(recording, pixel, t - t % self.resolution, polarity)
 
