@@ -17,7 +17,6 @@ from spikedoor.registry import Family
 REQUIRED: dict[tuple[str, str], dict[str, Any]] = {
     ("dataset", "event-folder"): {"path": "recordings", "sensor": [34, 34]},
     ("dataset", "image-folder"): {"path": "pictures"},
-    ("dataset", "simulated"): {"images": "digits"},
 }
 """Fields without default, by (family, member), each with a value that is fine."""
 

@@ -122,7 +122,6 @@ def test_fields_of_the_camera_are_laid_over_those_of_the_source():
         ({"images": "digit"}, "digits"),
         ({"images": "digits", "camera": {"sensr": [3, 3]}}, "sensor"),
         ({"images": "digits", "camera": {"off": 0}}, r"camera\.off"),
-        ({}, "images"),
     ],
 )
 def test_wrong_fields_are_named(fields, told):

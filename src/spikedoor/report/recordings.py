@@ -109,7 +109,13 @@ def recording_sheet(
         grid[3, i].spines[["top", "right"]].set_visible(False)
     for axes, name in zip(grid[:, 0], rows, strict=True):
         axes.set_ylabel(name, fontsize=10)
-    figure.legend(handles=_legend(), loc="outside lower center", ncols=6, frameon=False, fontsize=9)
+    figure.legend(
+        handles=_legend(),
+        loc="outside lower center",
+        ncols=6 if columns > 3 else 3,
+        frameon=False,
+        fontsize=9,
+    )
     return figure
 
 

@@ -39,11 +39,10 @@ _AS_NMNIST: dict[str, Any] = {"inverted": True, "offset": (0.0, 1.0)}
 _AT_HALF: dict[str, Any] = {
     "inverted": True,
     "sensor": (16, 16),
-    "image_size": 13.0,
-    "offset": (0.0, 0.5),
+    "image_size": 12.0,
     "amplitude": 2.5,
 }
-"""The same on a sensor of half the size, fit for images of 8 x 8 pixels."""
+"""The same on a sensor of half the size, fit for images of 8 x 8 pixels without a margin."""
 _NAMED = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 
 
@@ -167,7 +166,7 @@ class Simulated(_Simulated):
     """Simulated recordings of any source of images."""
 
     # The schema is told here, since that of all sources holds this one's.
-    images: Annotated[DataSource, WithJsonSchema(_NAMED)]
+    images: Annotated[DataSource, WithJsonSchema(_NAMED)] = Digits()
     """Where the images come from; folds, limits and places are fields of the recordings."""
     camera: Camera = Camera()
     """The camera."""
