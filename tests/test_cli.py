@@ -314,7 +314,7 @@ def test_demo(cli, tmp_path, monkeypatch):
     for piece in ("LR_B direct", "LR_C conversion", "LR_H hybrid", "runs/demo-1/overview.png"):
         assert piece in out
     made = tmp_path / "runs" / "demo-1"
-    assert sorted(os.listdir(made)) == ["lr_b", "lr_c", "lr_h", "overview.png"]
+    assert sorted(os.listdir(made)) == ["events", "lr_b", "lr_c", "lr_h", "overview.png"]
     assert Record.read(made / "lr_h").experiment["seed"] == 1
     assert json.loads(cli("demo", "--json")[1])["folder"] == "runs/demo-2"
 

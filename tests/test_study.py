@@ -108,6 +108,6 @@ def test_occupied_folder_is_refused_before_anything_is_loaded(tmp_path):
 
 def test_the_demo_shares_its_ann():
     planned = experiments(seed=5)
-    assert list(planned) == ["lr_b", "lr_c", "lr_h"]
+    assert list(planned) == ["lr_b", "lr_c", "lr_h", "events"]
     assert planned["lr_c"].rule.ann == planned["lr_h"].rule.ann
     assert {e.seed for e in planned.values()} == {5}

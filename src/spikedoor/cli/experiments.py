@@ -57,7 +57,8 @@ def demo(
 ) -> None:
     """Measure three learning rules on the embedded digits.
 
-    One attack; a victim and a clean twin by each rule; less than a minute on two cores.
+    A victim and a clean twin by each rule, and by one of them on recordings of a simulated event
+    camera; about a minute on two cores.
 
     Records and a picture go to a new folder, runs/demo-N by default.
     """
@@ -77,7 +78,7 @@ def demo(
         return
     print_records(records)
     say(f"\nPicture: {folder / 'overview.png'}")
-    say(f"Records: {', '.join(str(folder / n) for n in ('lr_b', 'lr_c', 'lr_h'))}")
+    say(f"Records: {', '.join(str(folder / n) for n in ('lr_b', 'lr_c', 'lr_h', 'events'))}")
     say(f"Took {seconds:.1f} s.")
 
 

@@ -45,6 +45,9 @@ def overview(records: Sequence[Record]) -> Figure:
     panels = lower.subplots(1, len(records), sharey=True, squeeze=False)[0]
     for axes, record in zip(panels, records, strict=True):
         _panel(axes, record)
+        if record.data["name"] != records[0].data["name"]:
+            axes.set_title(f"{label(record.rule)}\non {record.data['name']}", fontsize=11,
+                           loc="left", fontweight="bold", pad=18)  # fmt: skip
     panels[0].set_ylabel("clean accuracy, ASR (%)")
     near_chance = any(score.diverged for record in records for score in _spiking_scores(record))
     told = "No ASR is drawn where clean accuracy is near chance." if near_chance else None

@@ -24,6 +24,7 @@ class Row:
 
     Args:
         rule: Name of the learning rule.
+        data: Name of the data set.
         stage: Name of the stage.
         scores: The victim's scores.
         twin: The clean twin's; None without a twin.
@@ -36,6 +37,7 @@ class Row:
     """
 
     rule: str
+    data: str
     stage: str
     scores: Scores
     twin: Scores | None
@@ -49,6 +51,7 @@ class Row:
         """Return plain values."""
         return {
             "rule": self.rule,
+            "dataset": self.data,
             "stage": self.stage,
             **self.scores.to_dict(),
             "twin": self.twin.to_dict() if self.twin else None,
@@ -90,6 +93,7 @@ def _row(record: Record, stage: str, step: int) -> Row:
     firing = record.activity.get(stage)
     return Row(
         record.rule,
+        record.data["name"],
         stage,
         record.evaluation.scores(stage, step),
         record.evaluation.twin_scores(stage, step),
@@ -148,11 +152,11 @@ def _poison(record: Record) -> str:
 
 def text(records: Sequence[Record], every_step: bool = False) -> str:
     """Return the table as aligned plain text, a line a row, with its notes."""
-    heads = ["rule", "stage", "T", *(title for title, _ in _COLUMNS)]
-    lines = [heads]
-    for row in rows(records, every_step):
+    found = rows(records, every_step)
+    lines = [["rule", "stage", "T", *(title for title, _ in _COLUMNS)]]
+    for row, name in zip(found, _named(found), strict=True):
         cells = [" ".join(cell(row)) for _, cell in _COLUMNS]
-        lines.append([label(row.rule), row.stage, str(row.scores.step), *cells])
+        lines.append([name, row.stage, str(row.scores.step), *cells])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -238,18 +242,26 @@ def _table(found: list[Row], columns: Sequence[tuple[str, _Cell]]) -> Table:
     table.add_column("T", justify="right", no_wrap=True)
     for title, _ in columns:
         table.add_column(title.replace(" ", "\n"), justify="right", no_wrap=True)
-    for i, row in enumerate(found):
-        same = i > 0 and found[i - 1].rule == row.rule and _goes_on(found[i - 1], row)
+    for i, (row, name) in enumerate(zip(found, _named(found), strict=True)):
+        same = i > 0 and _goes_on(found[i - 1], row)
         cells = ["\n".join(_stacked(cell(row))) for _, cell in columns]
-        rule = "" if same else label(row.rule).replace(" ", "\n")
-        last = i + 1 == len(found) or found[i + 1].rule != row.rule
+        rule = "" if same else name.replace(" ", "\n", 1)
+        last = i + 1 == len(found) or not _goes_on(row, found[i + 1])
         table.add_row(rule, row.stage, str(row.scores.step), *cells, end_section=last)
     return table
 
 
 def _goes_on(before: Row, row: Row) -> bool:
     """Whether a row can be of the same record as the one before: of a later stage or step."""
+    if (before.rule, before.data) != (row.rule, row.data):
+        return False
     return before.stage != row.stage or before.scores.step < row.scores.step
+
+
+def _named(found: Sequence[Row]) -> list[str]:
+    """Return the name of each row's rule, with the data set where there are several."""
+    several = len({row.data for row in found}) > 1
+    return [f"{label(row.rule)}, {row.data}" if several else label(row.rule) for row in found]
 
 
 def _stacked(lines: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,0 +1,94 @@
+"""Print the tables of docs/findings.md from the results in docs/results.
+
+    spikedoor table studies/NAME.toml --mean --all --format csv --out docs/results/NAME.csv
+    python docs/tables.py
+
+A cell of a migration table is clean accuracy / ASR (migration ratio), means over seeds in %; a dash
+where the network was at chance in one of the runs or more.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+Row = dict[str, str]
+
+
+def rows(name: str, **wanted: str) -> list[Row]:
+    with (RESULTS / f"{name}.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    return [row for row in found if all(row[key] == value for key, value in wanted.items())]
+
+
+def share(row: Row, name: str, interval: bool = False) -> str:
+    if not row[name]:
+        return "–"
+    limits = ""
+    if interval and row[f"{name}.low"]:
+        low, high = (f"{100 * float(row[f'{name}.{end}']):.1f}" for end in ("low", "high"))
+        limits = f" [{low}, {high}]"
+    return f"{100 * float(row[name]):.1f}{limits}"
+
+
+def table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> None:
+    heads = list(heads)
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for line in lines:
+        print(f"| {' | '.join(line)} |")
+    print()
+
+
+def migration(name: str, trigger: str) -> None:
+    """Print converter by T for one trigger."""
+    found = rows(name, stage="converted")
+    chosen = [row for row in found if (row["attack.trigger"] or "patch").startswith(trigger)]
+    steps = sorted({int(row["T"]) for row in chosen})
+    lines: dict[str, dict[int, str]] = {}
+    for row in chosen:
+        label = row["rule.converter"]
+        if row["part"] == "quantised ANN":
+            label += " (QCFS ANN)"
+        told = "–"
+        if row["status"] == "done":
+            asr, ratio = share(row, "attack_success"), share(row, "migration_ratio")
+            told = f"{share(row, 'clean_accuracy')} / {asr} ({ratio})"
+        elif row["clean_accuracy"]:
+            told = f"{share(row, 'clean_accuracy')} / –"
+        lines.setdefault(label, {})[int(row["T"])] = told
+    cells = ([label, *(by.get(t, "") for t in steps)] for label, by in lines.items())
+    table(["converter", *(f"T = {t}" for t in steps)], cells)
+
+
+def full(name: str, columns: list[str], **wanted: str) -> None:
+    """Print some rows with intervals."""
+    measures = ["clean_accuracy", "attack_success", "clean_model", "migration_ratio"]
+    found = rows(name, **wanted)
+    measures = [m for m in measures if any(row.get(m) for row in found)]
+    lines = (
+        [*(row[c] or "–" for c in columns), *(share(row, m, interval=True) for m in measures)]
+        for row in found
+    )
+    table([*columns, *(m.replace("_", " ") for m in measures)], lines)
+
+
+def main() -> None:
+    for trigger in ("patch", "blended", "sig"):
+        print(f"CIFAR-10, {trigger}\n")
+        migration("migration", trigger)
+    for trigger in ("patch", "blended"):
+        print(f"MNIST, {trigger}\n")
+        migration("migration-mnist", trigger)
+    print("Hybrids on MNIST, T = 4\n")
+    columns = ["part", "rule.surrogate", "rule.finetune_on"]
+    full("hybrids-mnist", columns, stage="finetuned")
+    print("Hybrids on CIFAR-10, T = 4\n")
+    full("hybrids", ["part", "rule.finetune_on"], stage="finetuned")
+    print("Poison rates on MNIST\n")
+    full("rates", ["part", "rule.neuron", "attack.rate"])
+
+
+if __name__ == "__main__":
+    main()
