@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, model_validator
 
-from spikedoor.data.base import Dataset, ImageSet
+from spikedoor.data.base import Dataset, ImageSet, Modality
 from spikedoor.data.digits import Digits
 from spikedoor.data.download import Remote
 from spikedoor.data.events.cache import Writer, kept
@@ -54,6 +54,8 @@ class _Simulated(DataSource):
     fold and under any limit. Large sets are kept in ``$SPIKEDOOR_CACHE`` and mapped into memory.
     The checksums are those of the images, and that of the camera's fields with its version.
     """
+
+    modality: ClassVar[Modality] = "event"
 
     camera: Camera
 
