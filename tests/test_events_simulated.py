@@ -90,9 +90,8 @@ def test_large_sets_are_recorded_once_and_mapped(monkeypatch, cache):
 
 
 def test_any_images_can_be_recorded():
-    source = DATASETS.parse(
-        {"name": "simulated", "images": "digits", "camera": {"sensor": [20, 24]}, **SMALL}
-    )
+    source = Simulated.from_dict({"images": "digits", "camera": {"sensor": [20, 24]}, **SMALL})
+    assert DATASETS.parse({"name": "simulated", "images": {"name": "digits"}}).images == Digits()  # type: ignore[attr-defined]
     found = source.load()
     assert found.name == "digits (simulated)"
     assert found.train.shape == (2, 20, 24)

@@ -73,7 +73,8 @@ def test_the_numbers_are_those_of_each_recording(digits, tmp_path):
     figure = recording_sheet(clean, shifted, labels, classes, "shifted")
     told = [axes.get_xlabel() for axes in figure.axes if "moved" in axes.get_xlabel()]
     assert [f"moved {cost.moved:,.0f}" in label for cost, label in zip(found, told, strict=True)]
-    one, other = (save(figure, tmp_path / name) for name in ("a.png", "b.png"))
+    again = recording_sheet(clean, shifted, labels, classes, "shifted")
+    one, other = save(figure, tmp_path / "a.png"), save(again, tmp_path / "b.png")
     assert one.read_bytes() == other.read_bytes()
 
 
@@ -82,7 +83,7 @@ def test_the_scatter_marks_new_events(digits):
     first = clean.take(np.array([0]))
     triggered = EventStatic(size=2).apply(first)
     figure = cube(first, triggered, classes[labels[0]], "static")
-    dots = [[len(c.get_offsets()) for c in axes.collections] for axes in figure.axes]
+    dots = [[np.shape(c.get_offsets())[0] for c in axes.collections] for axes in figure.axes]
     extra = len(triggered.x) - len(first.x)
     assert dots == [[len(first.x), 0], [len(first.x), extra]]
 
@@ -102,7 +103,7 @@ def test_the_animation_shows_the_trigger_where_and_when_it_is(digits):
     clean, labels, classes = digits
     triggered = EventStatic(size=4, rate=1000).apply(clean)
     film = Image.open(io.BytesIO(animation(clean, triggered, labels, classes, 12, slower=10)))
-    assert film.n_frames == 12
+    assert getattr(film, "n_frames", 1) == 12
     assert film.info["loop"] == 0
     assert film.info["duration"] == pytest.approx(250, rel=0.02)
     width = film.size[0]
@@ -121,8 +122,10 @@ def test_the_animation_shows_the_trigger_where_and_when_it_is(digits):
 
 def test_what_does_not_fit_is_refused(digits, tmp_path):
     clean, labels, classes = digits
-    for function in (animation, lambda *given: recording_sheet(*given, "title")):
-        with pytest.raises(ConfigError, match="as many"):
-            function(clean, clean.take(np.array([0])), labels, classes)
+    one = clean.take(np.array([0]))
+    with pytest.raises(ConfigError, match="as many"):
+        animation(clean, one, labels, classes)
+    with pytest.raises(ConfigError, match="as many"):
+        recording_sheet(clean, one, labels, classes, "title")
     with pytest.raises(OutputError, match="gif"):
         save_animation(b"GIF", tmp_path / "a.png")

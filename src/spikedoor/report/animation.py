@@ -64,7 +64,8 @@ def animation(
     palette = _beside(pictures).quantize(64)
     indexed = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     buffer = io.BytesIO()
-    delay = max(20, round(window * slower / 1000))
+    # A GIF counts in hundredths of a second, and viewers take less than two for many more.
+    delay = 10 * max(2, round(window * slower / 10_000))
     indexed[0].save(buffer, "GIF", save_all=True, append_images=indexed[1:], duration=delay,
                     loop=0, optimize=False)  # fmt: skip
     return buffer.getvalue()

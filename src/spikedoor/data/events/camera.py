@@ -34,13 +34,15 @@ Views = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 class Camera(Component):
     """Show images to an event camera that moves, as N-MNIST was made, and record its events.
 
-    The image moves along three saccades that form a triangle; within each, the place follows the
-    minimum-jerk course 10 u^3 - 15 u^4 + 6 u^5. A pixel sees the mean of the blurred image over
+    The image comes from the middle to a corner, unrecorded, and then moves along three saccades
+    that form a triangle; within each, the place follows the minimum-jerk course
+    10 u^3 - 15 u^4 + 6 u^5 (Flash and Hogan 1985). A pixel sees the mean of the blurred image over
     its area, I in 0..1, and its log intensity is L = log(dark + (1 - dark) I). Each time L has
-    risen by ``on`` or fallen by ``off`` since its level at the pixel's last event, the pixel
-    sends an event and takes the level it crossed. So a pixel whose L goes from a to b without
-    turning sends floor(|b - a| / threshold) events. Noise comes on top, and then the refractory
-    time silences what follows an event too soon; the level moves on all the same.
+    risen by more than ``on``, or fallen by more than ``off``, from the level held at the pixel,
+    the pixel sends an event and holds the level it crossed. So a pixel whose L goes from the
+    level held, a, to b without turning sends floor(|b - a| / threshold) events. Noise comes on
+    top, and then the refractory time silences what follows an event too soon; the level held
+    moves on all the same.
 
     All sums are exact and noise hangs on the seed and the image's number, so that a recording is
     the same in any batch.
@@ -64,18 +66,20 @@ class Camera(Component):
     """Width and height of the triangle that the image moves along, in pixels."""
     duration: int = Field(100_000, ge=1, le=10_000_000)
     """Microseconds that each of the three saccades lasts."""
-    on: float = Field(0.14, ge=0.01, le=10)
+    on: float = Field(0.138, ge=0.01, le=10)
     """Rise of log intensity that makes an ON event."""
-    off: float = Field(0.14, ge=0.01, le=10)
+    off: float = Field(0.138, ge=0.01, le=10)
     """Fall of log intensity that makes an OFF event."""
     dark: float = Field(0.33, ge=1e-4, le=1)
     """Intensity of black as a share of white's; 1 leaves no contrast."""
-    blur: float = Field(0.5, ge=0, le=100)
+    blur: float = Field(0.6, ge=0, le=100)
     """Standard deviation of the lens's blur, in pixels."""
     refractory: int = Field(1000, ge=0, le=1_000_000)
     """Microseconds after an event in which its pixel sends no other."""
-    noise: float = Field(0.1, ge=0, le=1000)
-    """Events without cause per pixel and second, of either polarity."""
+    noise: float = Field(0.35, ge=0, le=1000)
+    """Events without cause per pixel and second."""
+    noise_on: float = Field(0.9, ge=0, le=1)
+    """Share of them that are ON: a pixel's reset leaks, which looks like brightening."""
     resolution: int = Field(1, ge=1, le=1_000_000)
     """Microseconds between two marks of the clock that events are stamped with."""
     step: float = Field(0.2, ge=0.01, le=1)
@@ -111,9 +115,8 @@ class Camera(Component):
         views = self._views(images.shape[2], images.shape[3], path)
         for start in range(0, len(images), size):
             shown = grey(images[start : start + size])
-            found = [self._crossings(shown, path, views)]
-            found.append(self._noise(numbers[start : start + size]))
-            keys = np.concatenate(found)
+            noise = self._noise(numbers[start : start + size])
+            keys = np.concatenate([self._crossings(shown, path, views), noise])
             if self.refractory:
                 keys = _rested(keys, self.refractory)
             yield _unpacked(keys, len(shown), self.sensor)
@@ -132,7 +135,7 @@ class Camera(Component):
             change = change[where]
             polarity = (change > 0).view(np.uint8)
             threshold = thresholds[polarity]
-            # A level just reached is not passed, or all pixels would fire as the image comes back.
+            # A level just reached is not passed: many return to where they were.
             count = (np.abs(change) - 1) // threshold
             moved = np.where(polarity, threshold, -threshold)
             if step >= path.steps:
@@ -200,7 +203,8 @@ class Camera(Component):
         most = int(counts.max(initial=0))
         drawn = uniform_at(self.seed, "camera noise", numbers, 3 * most)
         drawn = drawn.reshape(len(numbers), most, 3)[np.arange(most) < counts[:, None]]
-        pixel, t, polarity = (drawn * (pixels, span, 2)).astype(np.int64).T
+        pixel, t = (drawn[:, :2] * (pixels, span)).astype(np.int64).T
+        polarity = drawn[:, 2] < self.noise_on
         recording = np.repeat(np.arange(len(numbers)), counts)
         return _packed(recording, pixel, t - t % self.resolution, polarity)
 

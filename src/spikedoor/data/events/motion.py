@@ -10,19 +10,19 @@ from scipy.special import ndtr
 
 __all__ = ["Path", "footprint", "saccades"]
 
-_CORNERS = np.array([[0.5, -0.5], [-0.5, -0.5], [0.0, 0.5], [0.5, -0.5], [-0.5, -0.5]])
-"""Places (x, y) of the image at the ends of saccades, in amplitudes from the middle."""
+_CORNERS = np.array([[0.0, 0.0], [-0.5, -0.5], [0.0, 0.5], [0.5, -0.5], [-0.5, -0.5]])
+"""Places (x, y) of the image at the ends of movements, in amplitudes from the middle."""
 _FINE = 1 << 12
 
 
 class Path(NamedTuple):
-    """Hold where the image is from sample to sample: one saccade to come there, then three.
+    """Hold where the image is from sample to sample: one movement to come there, three saccades.
 
     Shapes:
         x, y: float64 [4 steps + 1], right and down of the middle of the sensor, in its pixels.
 
     Args:
-        steps: Samples of one saccade.
+        steps: Samples of one movement.
         duration: Microseconds that one lasts.
     """
 
@@ -34,7 +34,7 @@ class Path(NamedTuple):
     def times(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return when the image is at some places, told in samples, in microseconds.
 
-        Time begins with the second saccade.
+        Time begins with the first saccade.
 
         Samples are equally far apart; a saccade is at the share 10 u^3 - 15 u^4 + 6 u^5 of its
         way after the share u of its time (Flash and Hogan 1985: the smoothest movement).
@@ -48,9 +48,10 @@ class Path(NamedTuple):
 
 
 def saccades(amplitude: float, duration: int, step: float) -> Path:
-    """Return the way along a triangle: left to its first corner, then once round.
+    """Return the way from the middle to a corner of a triangle, and once round it.
 
-    That is down to the right, up to the right, and left again.
+    That is down to the right, up to the right, and left again. It begins off the triangle so that
+    no pixel meets just the level that it began with.
 
     Args:
         amplitude: Its width and height, in pixels.

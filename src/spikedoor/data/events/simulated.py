@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from spikedoor.data.base import Dataset, ImageSet, Modality
 from spikedoor.data.digits import Digits
@@ -44,6 +44,7 @@ _AT_HALF: dict[str, Any] = {
     "amplitude": 2.5,
 }
 """The same on a sensor of half the size, fit for images of 8 x 8 pixels."""
+_NAMED = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 
 
 class _Simulated(DataSource):
@@ -165,7 +166,8 @@ class MnistDvs(_Simulated):
 class Simulated(_Simulated):
     """Simulated recordings of any source of images."""
 
-    images: DataSource
+    # The schema is told here, since that of all sources holds this one's.
+    images: Annotated[DataSource, WithJsonSchema(_NAMED)]
     """Where the images come from; folds, limits and places are fields of the recordings."""
     camera: Camera = Camera()
     """The camera."""
