@@ -16,6 +16,7 @@ from spikedoor.registry import Family
 
 REQUIRED: dict[tuple[str, str], dict[str, Any]] = {
     ("dataset", "event-folder"): {"path": "recordings", "sensor": [34, 34]},
+    ("dataset", "frames"): {"source": "nmnist"},
     ("dataset", "image-folder"): {"path": "pictures"},
 }
 """Fields without default, by (family, member), each with a value that is fine."""

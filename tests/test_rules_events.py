@@ -118,3 +118,9 @@ def test_what_does_not_go_with_recordings_is_refused_before_training(rule, told,
 def test_an_ann_draws_no_spikes():
     with pytest.raises(ConfigError, match="expected encoding = 'direct', got 'poisson'"):
         ANN(encoding="poisson")
+
+
+def test_what_an_ann_is_shown_is_a_setting_for_recordings_alone():
+    of_images = Conversion(encoding="poisson").phases()[0].decided_by
+    assert set(of_images) == {"training", "activation"}
+    assert RULES["conversion"].phases()[0].decided_by["encoding"] == Frames().to_dict()

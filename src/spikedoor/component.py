@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextvars import ContextVar
 from typing import Any, ClassVar, Self, cast, get_args
 
 from pydantic import (
@@ -20,6 +21,10 @@ from spikedoor.errors import ConfigError, hint
 from spikedoor.registry import Card, Family, explainable
 
 __all__ = ["Component", "explain"]
+
+_OPEN: ContextVar[tuple[Family, ...]] = ContextVar(
+    "families whose schema is being made", default=()
+)
 
 
 def _is_family_base(cls: type[BaseModel]) -> bool:
@@ -114,8 +119,15 @@ class Component(BaseModel, metaclass=_OneLineErrors):
     ) -> JsonSchemaValue:
         if not _is_family_base(cls):
             return handler(schema)
-        members = [cls.family[name] for name in cls.family.names()]
-        return {"anyOf": [_member_schema(member, handler) for member in members]}
+        names, open_ = cls.family.names(), _OPEN.get()
+        if cls.family in open_:  # a member that holds another of its family
+            named = {"name": {"enum": names}}
+            return {"type": "object", "properties": named, "required": ["name"]}
+        token = _OPEN.set((*open_, cls.family))
+        try:
+            return {"anyOf": [_member_schema(cls.family[name], handler) for name in names]}
+        finally:
+            _OPEN.reset(token)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
