@@ -191,6 +191,14 @@ def members():
     return [(kind, name) for kind in KINDS for name in family(kind).names()]
 
 
+FILLED = {"sensor": [3, 3], "source": "digits-dvs"}
+FITTING = {
+    "image": ("digits", "patch", "direct"),
+    "event": ("digits-dvs", "event-static", "frames"),
+    "frame": ("frames", "frame-static", "frames"),
+}
+
+
 @pytest.mark.parametrize(("kind", "name"), members())
 def test_card_tells_all_and_its_toml_can_be_pasted(cli, kind, name):
     code, out, err = cli("show", kind, name)
@@ -204,10 +212,16 @@ def test_card_tells_all_and_its_toml_can_be_pasted(cli, kind, name):
     text = snippet(family(kind).kind, cls)
     assert text in out
     for key in required:
-        text = text.replace(f"# {key} = ...", f"{key} = 'x'")
+        text = text.replace(f"# {key} = ...", f"{key} = {FILLED.get(key, 'x')!r}")
     table = tomllib.loads(text)
-    for key, default in (("data", "digits"), ("rule", "direct")):
-        table.setdefault(key, {}).setdefault("name", default)
+    found = getattr(cls, "modality", None) or getattr(cls, "modalities", ("image",))[-1]
+    data, trigger, encoding = FITTING[found]
+    table.setdefault(
+        "data", {"name": data, **({"source": "digits-dvs"} if data == "frames" else {})}
+    )
+    table.setdefault("rule", {}).setdefault("name", "direct")
+    table["rule"].setdefault("encoding", encoding)
+    table.setdefault("attack", {}).setdefault("trigger", trigger)
     if kind == "surrogates":
         table["rule"]["neuron"].setdefault("name", "lif")
     if kind in ("converters", "activations"):
@@ -215,7 +229,7 @@ def test_card_tells_all_and_its_toml_can_be_pasted(cli, kind, name):
     if getattr(cls, "trained_with", None):
         table["rule"]["activation"] = cls.trained_with
     found = Experiment.from_dict(table).to_dict()
-    expected = cls.from_dict({key: "x" for key in required}).to_dict()
+    expected = cls.from_dict({key: FILLED.get(key, "x") for key in required}).to_dict()
     assert expected in list(nested(found))
 
 
