@@ -41,6 +41,17 @@ def test_the_commands_run(command, tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
 
 
+def test_the_experiment_on_events_runs(tmp_path, monkeypatch):
+    from spikedoor.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    Path("events.toml").write_text(block("toml", "# events.toml"), encoding="utf-8")
+    quick = ["--set", "rule.training.epochs=1", "--set", "data.train_limit=100"]
+    result = CliRunner().invoke(app, ["run", "events.toml", *quick], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "digits-dvs (simulated)" in result.output
+
+
 def test_the_commands_of_a_sweep_run(tmp_path, monkeypatch):
     from spikedoor.cli import app
 
