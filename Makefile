@@ -4,7 +4,8 @@ BIN := $(VENV)/bin
 KERNELS := src/spikedoor/snn/kernels
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt
 WITH_CHECKS := .[dev,oracles]
-SOURCES := pyproject.toml setup.py constraints.txt $(wildcard $(KERNELS)/*.c $(KERNELS)/*.h)
+FRAMES := src/spikedoor/data/events
+SOURCES := pyproject.toml setup.py constraints.txt $(wildcard $(KERNELS)/*.c $(KERNELS)/*.h $(FRAMES)/*.c)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -27,7 +28,7 @@ bench: $(VENV)/.dev ## Run the benchmarks
 	set -e; for file in $(sort $(wildcard benchmarks/[a-z]*.py)); do $(BIN)/python $$file; done
 
 clean: ## Remove build products and caches; the next verb installs anew into .venv
-	rm -rf build dist src/*.egg-info $(KERNELS)/*.so $(VENV)/.run $(VENV)/.dev
+	rm -rf build dist src/*.egg-info $(KERNELS)/*.so $(FRAMES)/*.so $(VENV)/.run $(VENV)/.dev
 	rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
