@@ -45,6 +45,8 @@ def migration(name: str, trigger: str) -> None:
     """Print converter by T for one trigger."""
     found = rows(name, stage="converted")
     chosen = [row for row in found if (row["attack.trigger"] or "patch").startswith(trigger)]
+    if not chosen:
+        return
     steps = sorted({int(row["T"]) for row in chosen})
     lines: dict[str, dict[int, str]] = {}
     for row in chosen:
@@ -75,19 +77,25 @@ def full(name: str, columns: list[str], **wanted: str) -> None:
 
 
 def main() -> None:
-    for trigger in ("patch", "blended", "sig"):
-        print(f"CIFAR-10, {trigger}\n")
-        migration("migration", trigger)
-    for trigger in ("patch", "blended"):
-        print(f"MNIST, {trigger}\n")
-        migration("migration-mnist", trigger)
-    print("Hybrids on MNIST, T = 4\n")
+    """Print what there are results of."""
+    for data, name in (("CIFAR-10", "migration"), ("MNIST", "migration-mnist")):
+        for trigger in ("patch", "blended", "sig"):
+            if known(name):
+                print(f"{data}, {trigger}\n")
+                migration(name, trigger)
     columns = ["part", "rule.surrogate", "rule.finetune_on"]
-    full("hybrids-mnist", columns, stage="finetuned")
-    print("Hybrids on CIFAR-10, T = 4\n")
-    full("hybrids", ["part", "rule.finetune_on"], stage="finetuned")
-    print("Poison rates on MNIST\n")
-    full("rates", ["part", "rule.neuron", "attack.rate"])
+    for title, name, shown, wanted in (
+        ("Hybrids on MNIST, T = 4", "hybrids-mnist", columns, {"stage": "finetuned"}),
+        ("Hybrids on CIFAR-10, T = 4", "hybrids", ["rule.finetune_on"], {"stage": "finetuned"}),
+        ("Poison rates on MNIST", "rates", ["part", "rule.neuron", "attack.rate"], {}),
+    ):
+        if known(name):
+            print(f"{title}\n")
+            full(name, shown, **wanted)
+
+
+def known(name: str) -> bool:
+    return (RESULTS / f"{name}.csv").is_file()
 
 
 if __name__ == "__main__":
