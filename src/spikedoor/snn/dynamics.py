@@ -90,7 +90,7 @@ def step(
     """
     h = _charge(v, x, d)
     s = _Spike.apply((h - d.threshold) / d.threshold, d.surrogate, since)
-    return s, h, _reset(h, s, d)
+    return s, h, _reset(h, s, s, d)
 
 
 def signed_step(
@@ -110,17 +110,16 @@ def signed_step(
     h = _charge(v, x, d)
     up = _Spike.apply((h - d.threshold) / d.threshold, d.surrogate, None)
     down = _Spike.apply((-h - d.threshold) / d.threshold, d.surrogate, None)
-    s = up - down * (sent > 0)
-    return s, h, _reset(h, s, d), sent + s.detach()
+    down = down * (sent > 0)
+    s = up - down
+    return s, h, _reset(h, s, up + down, d), sent + s.detach()
 
 
 def _charge(v: Tensor, x: Tensor, d: Dynamics) -> Tensor:
     return d.keep * v + d.gain * x + (1 - d.keep) * d.v_reset
 
 
-def _reset(h: Tensor, s: Tensor, d: Dynamics) -> Tensor:
-    r = s.detach() if d.detach_reset else s
-    if d.soft:
-        return h - d.threshold * r
-    r = r.abs()
-    return h * (1 - r) + d.v_reset * r
+def _reset(h: Tensor, s: Tensor, fired: Tensor, d: Dynamics) -> Tensor:
+    if d.detach_reset:
+        s, fired = s.detach(), fired.detach()
+    return h - d.threshold * s if d.soft else h * (1 - fired) + d.v_reset * fired
