@@ -307,6 +307,22 @@ def test_preview(cli, tmp_path, tiny):
     assert files(tmp_path) == ["tiny-preview.png", "tiny.toml", "x.svg"]
 
 
+def test_preview_of_recordings(cli, tmp_path):
+    (tmp_path / "events.toml").write_text(
+        'data = { name = "digits-dvs", train_limit = 20, test_limit = 20 }\n'
+        'attack = { trigger = "event-static" }\nrule = { name = "direct", encoding = "frames" }\n'
+    )
+    code, out, err = cli("preview", "events.toml", "--json")
+    assert (code, err) == (0, "")
+    samples = json.loads(out)["samples"]
+    assert all(one["added"] > 0 == one["removed"] for one in samples)
+    assert (tmp_path / "events-preview.png").stat().st_size > 1000
+    code, out, _ = cli("preview", "events.toml", "--out", "played.gif")
+    assert code == 0
+    assert "0 removed" in out
+    assert (tmp_path / "played.gif").read_bytes().startswith(b"GIF8")
+
+
 def test_demo(cli, tmp_path, monkeypatch):
     from spikedoor.rules import Training
     from spikedoor.study import demo

@@ -12,6 +12,10 @@ import typer
 from spikedoor.cli.output import claimed, print_json, print_records, say
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from spikedoor.data.events import Events
     from spikedoor.study import Experiment
 
 __all__ = ["check", "demo", "preview", "run"]
@@ -172,39 +176,77 @@ def preview(
     settings: Settings = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="PICTURE", help="PNG, SVG or PDF; FILE-preview.png by default."),
+        typer.Option(metavar="PICTURE", help="PNG, SVG or PDF; FILE-preview.png without."),
     ] = None,
     json: Json = False,
 ) -> None:
     """Draw what the trigger does to some samples.
 
-    And print how much it changes them.
+    And print how much it changes them. Of recordings, PICTURE may also be a GIF that plays them.
     """
     from spikedoor.report.figures import check_picture, save
     from spikedoor.report.preview import changes, sheet
 
     experiment = _load(file, settings)
-    picture = check_picture(out or Path(f"{file.stem}-preview.png"))
-    from spikedoor.study.run import gallery
+    picture = out or Path(f"{file.stem}-preview.png")
+    recordings = experiment.data.modality == "event"
+    if not (recordings and picture.suffix.lower() == ".gif"):
+        check_picture(picture)
+    from spikedoor.study.run import examples, gallery
 
     data = experiment.data.load()
     attack = experiment.attack.prepare(data.train, experiment.seed)
-    shown, classes = gallery(data, attack), data.test.classes
+    classes = data.test.classes
     title = f"{attack.trigger.name} on {data.name}"
-    save(sheet(shown, classes, title), picture)
-    found = changes(shown)
+    if recordings:
+        clean, triggered, labels = examples(data, attack)
+        found = _draw_recordings(clean, triggered, labels, classes, title, picture)
+    else:
+        shown = gallery(data, attack)
+        save(sheet(shown, classes, title), picture)
+        labels = shown.labels
+        found = [(str(change), change._asdict()) for change in changes(shown)]
     if json:
         samples = [
-            {"class": classes[label], **change._asdict()}
-            for label, change in zip(shown.labels, found, strict=True)
+            {"class": classes[label], **change}
+            for label, (_, change) in zip(labels, found, strict=True)
         ]
         print_json({"picture": str(picture), "samples": samples})
         return
     say(title)
-    width = max(len(classes[label]) for label in shown.labels)
-    for label, change in zip(shown.labels, found, strict=True):
-        say(f"  {classes[label]:{width}}  {change}")
+    width = max(len(classes[label]) for label in labels)
+    for label, (told, _) in zip(labels, found, strict=True):
+        say(f"  {classes[label]:{width}}  {told}")
     say(f"Picture: {picture}")
+
+
+def _draw_recordings(
+    clean: Events,
+    triggered: Events,
+    labels: NDArray[np.int64],
+    classes: tuple[str, ...],
+    title: str,
+    picture: Path,
+) -> list[tuple[str, dict[str, float]]]:
+    """Draw recordings, or play them, and return what changed in each, as text and as numbers."""
+    from dataclasses import asdict
+
+    from spikedoor.report.animation import animation, save_animation
+    from spikedoor.report.figures import save
+    from spikedoor.report.recordings import budgets, recording_sheet
+
+    if picture.suffix.lower() == ".gif":
+        save_animation(animation(clean, triggered, labels, classes), picture)
+    else:
+        save(recording_sheet(clean, triggered, labels, classes, title), picture)
+    return [
+        (
+            f"{one.added:.0f} events added, {one.removed:.0f} removed, {one.moved:.0f} moved "
+            f"({100 * one.share:.1f} %)",
+            asdict(one),
+        )
+        for one in budgets(clean, triggered)
+    ]
 
 
 def _load(file: Path, settings: list[str] | None, seed: int | None = None) -> Experiment:

@@ -43,7 +43,7 @@ def experiments(seed: int = 0) -> dict[str, Experiment]:
     planned["events"] = Experiment(
         seed=seed,
         data=DigitsDvs(),
-        attack=Attack(trigger=EventStatic(size=2), rate=0.05),
+        attack=Attack(trigger=EventStatic(size=2, rate=40), rate=0.05),
         network=SmallConv(width=16, pool="avg"),
         rule=Direct(
             steps=6,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikedoor.attack import Attack
 from spikedoor.attack.poisoned import PoisonedSet
@@ -23,7 +24,7 @@ from spikedoor.study.nodes import Node
 from spikedoor.study.workshop import Workshop
 from spikedoor.victim import Activity, Victim
 
-__all__ = ["evaluation", "gallery", "record_of", "run"]
+__all__ = ["evaluation", "examples", "gallery", "record_of", "run"]
 
 
 def run(
@@ -105,14 +106,21 @@ def gallery(data: Dataset, attack: Attack, count: int = 6) -> Gallery:
 
     Recordings and frames are shown as `pictures`, all their time in one.
     """
+    clean, triggered, labels = examples(data, attack, count)
+    return Gallery(pictures(clean), pictures(triggered), labels)
+
+
+def examples(data: Dataset, attack: Attack, count: int = 6) -> tuple[Any, Any, NDArray[np.int64]]:
+    """Return the first test samples of different classes that the attack can turn.
+
+    Returns:
+        A batch of them clean, the same triggered, and their true labels.
+    """
     challenge = attack.challenge(data.test)
     _, first = np.unique(challenge.true_labels, return_index=True)
     chosen = np.sort(first)[:count]
-    return Gallery(
-        pictures(data.test.batch(challenge.indices[chosen])),
-        pictures(challenge.batch(chosen)),
-        np.array(challenge.true_labels[chosen]),
-    )
+    clean = data.test.batch(challenge.indices[chosen])
+    return clean, challenge.batch(chosen), np.array(challenge.true_labels[chosen])
 
 
 def _about(data: Dataset) -> dict[str, Any]:
