@@ -41,12 +41,13 @@ def table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> None:
     print()
 
 
-def migration(name: str, trigger: str) -> None:
-    """Print converter by T for one trigger."""
+def migration(title: str, name: str, trigger: str) -> None:
+    """Print converter by T for one trigger, if it was tried."""
     found = rows(name, stage="converted")
     chosen = [row for row in found if (row["attack.trigger"] or "patch").startswith(trigger)]
     if not chosen:
         return
+    print(f"{title}\n")
     steps = sorted({int(row["T"]) for row in chosen})
     lines: dict[str, dict[int, str]] = {}
     for row in chosen:
@@ -81,8 +82,7 @@ def main() -> None:
     for data, name in (("CIFAR-10", "migration"), ("MNIST", "migration-mnist")):
         for trigger in ("patch", "blended", "sig"):
             if known(name):
-                print(f"{data}, {trigger}\n")
-                migration(name, trigger)
+                migration(f"{data}, {trigger}", name, trigger)
     columns = ["part", "rule.surrogate", "rule.finetune_on"]
     for title, name, shown, wanted in (
         ("Hybrids on MNIST, T = 4", "hybrids-mnist", columns, {"stage": "finetuned"}),
