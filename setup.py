@@ -15,6 +15,7 @@ from setuptools.errors import BaseError, CCompilerError
 
 ROOM = "src/spikedoor/snn/kernels"
 SOURCES = [f"{ROOM}/neuron.c", f"{ROOM}/convolution.c"]
+HEADER = f"{ROOM}/lanes.h"
 FRAMES = "src/spikedoor/data/events/_frames.c"
 
 # No -ffast-math: linking it sets flush-to-zero for the whole process.
@@ -77,7 +78,7 @@ def kernels():
         Extension(
             f"spikedoor.snn.kernels._neuron_{target}",
             sources=list(SOURCES),
-            depends=["setup.py"],
+            depends=["setup.py", HEADER],
             extra_compile_args=COMMON + flags,
             extra_link_args=["-fopenmp"],
             optional=True,

@@ -24,6 +24,7 @@ from spikedoor.data import Mnist, MnistDvs, NMnist
 from spikedoor.data.events import Events
 from spikedoor.data.files import data_root
 from spikedoor.data.strata import fold
+from spikedoor.errors import MissingDataError
 from spikedoor.metrics import Rate
 
 CALIBRATED, SACCADE, BIN = 60, 100_000, 10_000
@@ -137,7 +138,7 @@ def main() -> None:
     sets = {"real": real, **simulated}
     fresh = np.arange(CALIBRATED, len(labels))
     told = {name: describe(events.take(fresh)) for name, events in sets.items()}
-    print(f"{len(fresh):,} digits that the camera was not set by\n")
+    print(f"{len(fresh):,} digits that the camera was not set by, but for its noise\n")
     print(f"{'':30}" + "".join(f"{name:>22}" for name in told))
     for row in told["real"]:
         print(f"{row:30}" + "".join(f"{column[row]:>22}" for column in told.values()))
@@ -159,4 +160,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MissingDataError as error:
+        print(f"skipped: {error}")

@@ -23,6 +23,7 @@ import torch
 
 from spikedoor.data import Cifar10
 from spikedoor.data.base import Dataset
+from spikedoor.errors import MissingDataError
 from spikedoor.records.environment import processor
 from spikedoor.rules import Training
 from spikedoor.rules.conversion import CONVERTERS, Conversion
@@ -93,4 +94,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MissingDataError as error:
+        print(f"skipped: {error}")

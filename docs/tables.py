@@ -68,7 +68,7 @@ def migration(title: str, name: str, trigger: str) -> None:
 def full(name: str, columns: list[str], **wanted: str) -> None:
     """Print some rows with intervals."""
     measures = ["clean_accuracy", "attack_success", "clean_model", "migration_ratio"]
-    found = rows(name, **wanted)
+    found = [row for row in rows(name, **wanted) if row["clean_accuracy"]]
     measures = [m for m in measures if any(row.get(m) for row in found)]
     lines = (
         [*(row[c] or "–" for c in columns), *(share(row, m, interval=True) for m in measures)]

@@ -11,10 +11,11 @@ from PIL import Image
 from spikedoor.attack.triggers.events import EventDeletion, EventStatic, TimingShift
 from spikedoor.data import DigitsDvs
 from spikedoor.data.events import Events
+from spikedoor.data.events.counting import totals
 from spikedoor.errors import ConfigError, OutputError
 from spikedoor.report.animation import animation, save_animation
 from spikedoor.report.figures import save
-from spikedoor.report.recordings import budgets, colours, counted, cube, recording_sheet
+from spikedoor.report.recordings import budgets, colours, cube, recording_sheet
 
 OFF, ON = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
 WHITE = (255, 255, 255)
@@ -30,7 +31,7 @@ def test_events_are_counted_where_they_happen():
     events = Events.of_one(
         np.array([0, 2, 2]), np.array([1, 0, 0]), np.array([0, 1, 2]), np.array([1, 0, 0]), (2, 3)
     )
-    both = counted(Events.join([events, events.keep(events.p == 1)]))
+    both = totals(Events.join([events, events.keep(events.p == 1)]))
     assert both[0].tolist() == [[[0, 0, 2], [0, 0, 0]], [[0, 0, 0], [1, 0, 0]]]
     assert both[1].tolist() == [[[0, 0, 0], [0, 0, 0]], [[0, 0, 0], [1, 0, 0]]]
 
@@ -53,7 +54,7 @@ def test_the_sheet_shows_what_was_added_and_what_is_gone(digits):
         figure = recording_sheet(clean, triggered, labels, classes, "on digits")
         pictures = [axes.images[0].get_array() for axes in figure.axes if axes.images]
         rows = np.array(pictures).reshape(3, 3, 16, 16, 3)
-        changed = (counted(triggered) != counted(clean)).any(1)
+        changed = (totals(triggered) != totals(clean)).any(1)
         assert changed.any()
         np.testing.assert_array_equal((rows[2] != 255).any(-1), changed)
         if ink:

@@ -184,14 +184,13 @@ def preview(
 
     And print how much it changes them. Of recordings, PICTURE may also be a GIF that plays them.
     """
-    from spikedoor.report.figures import check_picture, save
+    from spikedoor.report.figures import FORMATS, check_picture, save
     from spikedoor.report.preview import changes, sheet
 
     experiment = _load(file, settings)
     picture = out or Path(f"{file.stem}-preview.png")
     recordings = experiment.data.modality == "event"
-    if not (recordings and picture.suffix.lower() == ".gif"):
-        check_picture(picture)
+    check_picture(picture, (*FORMATS, "gif") if recordings else FORMATS)
     from spikedoor.study.run import examples, gallery
 
     data = experiment.data.load()

@@ -23,11 +23,12 @@ from spikedoor.records import Gallery, Record
 from spikedoor.report.images import difference, show
 from spikedoor.report.tables import label
 
-__all__ = ["check_picture", "overview", "save"]
+__all__ = ["FORMATS", "check_picture", "overview", "save"]
 
 # Okabe and Ito's palette, told apart with any colour vision.
 _ACCURACY, _SUCCESS, _GREY = "#0072B2", "#D55E00", "0.35"
-_FORMATS = ("png", "svg", "pdf")
+FORMATS = ("png", "svg", "pdf")
+"""Endings of pictures that can be written."""
 
 
 def overview(records: Sequence[Record]) -> Figure:
@@ -44,10 +45,8 @@ def overview(records: Sequence[Record]) -> Figure:
     _samples(upper, records[0].gallery, records[0].evaluation.classes)
     panels = lower.subplots(1, len(records), sharey=True, squeeze=False)[0]
     for axes, record in zip(panels, records, strict=True):
-        _panel(axes, record)
-        if record.data["name"] != records[0].data["name"]:
-            axes.set_title(f"{label(record.rule)}\non {record.data['name']}", fontsize=11,
-                           loc="left", fontweight="bold", pad=18)  # fmt: skip
+        other = record.data["name"] != records[0].data["name"]
+        _panel(axes, record, f"\non {record.data['name']}" if other else "")
     panels[0].set_ylabel("clean accuracy, ASR (%)")
     near_chance = any(score.diverged for record in records for score in _spiking_scores(record))
     told = "No ASR is drawn where clean accuracy is near chance." if near_chance else None
@@ -90,7 +89,7 @@ def _samples(figure: SubFigure, gallery: Gallery, classes: tuple[str, ...]) -> N
             axes.set_axis_off()
 
 
-def _panel(axes: Axes, record: Record) -> None:
+def _panel(axes: Axes, record: Record, where: str) -> None:
     found = record.evaluation
     spiking = _spiking(record)
     if "ann" in found.stages:
@@ -108,7 +107,7 @@ def _panel(axes: Axes, record: Record) -> None:
     if twin is not None and twin.attack_success is not None:
         level = 100 * twin.attack_success.value
         axes.axhline(level, color=_SUCCESS, linestyle="--", linewidth=1.2, zorder=2)
-    axes.set_title(label(record.rule), fontsize=11, loc="left", fontweight="bold", pad=18)
+    axes.set_title(label(record.rule) + where, fontsize=11, loc="left", fontweight="bold", pad=18)
     axes.text(0, 1.02, _summary(last), transform=axes.transAxes, fontsize=8.5, color=_GREY)
     axes.set(xlabel="time step", ylim=(-4, 104), xlim=_span(last.step))
     axes.spines["left"].set_bounds(0, 100)
@@ -161,15 +160,16 @@ def _legend(records: Sequence[Record]) -> list[Line2D]:
     return lines
 
 
-def check_picture(path: str | Path) -> Path:
-    """Return the path if a picture can be written there, in a format we know.
+def check_picture(path: str | Path, formats: Sequence[str] = FORMATS) -> Path:
+    """Return the path if a picture can be written there, in one of some formats.
 
     Raises:
         OutputError: If it cannot.
     """
     path = Path(path)
-    if path.suffix.lower().removeprefix(".") not in _FORMATS:
-        raise OutputError(f"{path}: expected a name ending in .png, .svg or .pdf")
+    if path.suffix.lower().removeprefix(".") not in formats:
+        *most, last = (f".{one}" for one in formats)
+        raise OutputError(f"{path}: expected a name ending in {', '.join(most)} or {last}")
     if path.is_dir():
         raise OutputError(f"{path}: expected a file to write, found a folder")
     if not path.absolute().parent.is_dir():

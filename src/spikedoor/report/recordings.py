@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from spikedoor.attack.triggers.events.budget import Budget, budget
 from spikedoor.data.events import Events
+from spikedoor.data.events.counting import totals
 from spikedoor.errors import ConfigError
 
-__all__ = ["budgets", "colours", "counted", "cube", "recording_sheet"]
+__all__ = ["budgets", "colours", "cube", "recording_sheet"]
 
 # How much of red, green and blue an event takes from white: OFF #0072B2, ON #D55E00.
 _INK = 1 - np.array([[0x00, 0x72, 0xB2], [0xD5, 0x5E, 0x00]]) / 255
@@ -36,14 +37,6 @@ Labels = NDArray[np.integer]
 def budgets(clean: Events, triggered: Events) -> list[Budget]:
     """Return what the trigger changed in each recording."""
     return [budget(*pair) for pair in _pairs(clean, triggered)]
-
-
-def counted(events: Events) -> NDArray[np.int64]:
-    """Return how many events each recording has at each pixel, [N, 2, H, W], OFF and ON."""
-    height, width = events.sensor
-    cell = ((events.recording * 2 + events.p) * height + events.y) * width + events.x
-    counts = np.bincount(cell, minlength=len(events) * 2 * height * width)
-    return counts.reshape(len(events), 2, height, width)
 
 
 def colours(counts: NDArray[np.integer], most: float) -> NDArray[np.uint8]:
@@ -81,7 +74,7 @@ def recording_sheet(
         ConfigError: If there are not as many triggered recordings, or of another sensor.
     """
     found = budgets(clean, triggered)
-    before, after = counted(clean), counted(triggered)
+    before, after = totals(clean), totals(triggered)
     deepest = [np.quantile(busy, 0.99) if (busy := one[one > 0]).size else 1.0
                for one in before.sum(1)]  # fmt: skip
     rows = ("clean", "triggered", "difference", "events/ms")

@@ -23,7 +23,7 @@ _LARGEST_SIDE = 2
 def convolve(layer: nn.Conv2d, x: Tensor) -> Tensor:
     """Return ``layer(x)``.
 
-    Without gradients, spikes go through `sparse`: three to ten times as fast in single precision.
+    Without gradients, spikes go through `sparse`; `benchmarks/simulation.py` tells what is gained.
 
     On maps of at most 2 px the library's convolution ran at 75 to 100 GFLOP/s on two cores where
     a matrix product ran at 250, which therefore takes its place there.

@@ -92,9 +92,10 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
     poisoned = poison_count(attack.rate, count) + poison_count(attack.cover, count) > 0
     phases = experiment.rule.phases()
     clean = _stages(experiment, phases, train, None)
-    poison = Node("poison", {"attack": attack.to_dict(), "seed": experiment.seed}, {"data": train})
+    used = {"data": train}
     if attack.trigger.needs_model and poisoned:
-        poison.inputs["model"] = clean[phases[0].stage]
+        used["model"] = clean[phases[0].stage]
+    poison = Node("poison", {"attack": attack.to_dict(), "seed": experiment.seed}, used)
     stages: dict[Owner, dict[str, Node]] = {
         "victim": _stages(experiment, phases, train, poison) if poisoned else clean
     }

@@ -74,6 +74,7 @@ class _Reader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._read: dict[str, Any] = {}
+        self._seconds: dict[str, tuple[float | None, float | None]] = {}
 
     def outcomes(
         self, cell: Cell, stage: str, data: SampleSet, every_step: bool
@@ -131,12 +132,19 @@ class _Reader:
     def _times(self, cell: Cell, stage: str) -> dict[str, float | None]:
         found: dict[str, float | None] = dict.fromkeys(TIMES)
         for owner, prefix in (("victim", ""), ("twin", "twin_")):
-            read = self._store.read(cell.stages[owner][stage].key) if owner in cell.stages else None
-            if read is not None:
-                training = notes(read[1]).get("training", {})
-                found[f"{prefix}seconds"] = read[0].seconds
-                found[f"{prefix}seconds_to_best"] = training.get("seconds_to_best")
+            if owner in cell.stages:
+                took, to_best = self._took(cell.stages[owner][stage].key)
+                found |= {f"{prefix}seconds": took, f"{prefix}seconds_to_best": to_best}
         return found
+
+    def _took(self, key: str) -> tuple[float | None, float | None]:
+        """Return how long a stage took, and its kept epoch; many rows ask for one stage."""
+        if key not in self._seconds:
+            read = self._store.read(key)
+            training = notes(read[1]).get("training", {}) if read else {}
+            took = read[0].seconds if read else None
+            self._seconds[key] = took, training.get("seconds_to_best")
+        return self._seconds[key]
 
     def _result(self, node: Node) -> Any:
         if node.key not in self._read:

@@ -29,7 +29,7 @@ from spikedoor.victim.files import stage_from, weights_file
 
 __all__ = ["Poison", "make", "notes", "packed", "unpacked"]
 
-_DOCTORED = "doctored.npy"
+_DOCTORED = "doctored.npz"
 _VICTIM, _PLAN, _ANSWERS, _ACTIVITY = "victim.json", "plan.json", "answers.npz", "activity.npz"
 
 
@@ -134,18 +134,16 @@ def packed(node: Node, result: Any) -> dict[str, bytes]:
     """Return a result as files, by name. A stage becomes a victim folder of one stage."""
     if node.kind == "poison":
         files = {_PLAN: json.dumps(result.plan.to_json()).encode()}
-        return files | ({_DOCTORED: _npy(result.doctored)} if result.doctored is not None else {})
+        return files | (
+            {_DOCTORED: _npz(doctored=result.doctored)} if result.doctored is not None else {}
+        )
     if node.kind == "answers":
-        buffer = io.BytesIO()
         small = np.uint8 if result.size == 0 or result.max() < 256 else np.uint16
         # Samples first: a sample's answers soon stay the same, which compresses well.
-        np.savez_compressed(buffer, answers=np.ascontiguousarray(result.T, small))
-        return {_ANSWERS: buffer.getvalue()}
+        return {_ANSWERS: _npz(answers=np.ascontiguousarray(result.T, small))}
     if node.kind == "activity":
-        buffer = io.BytesIO()
         single = {name: getattr(result, name).astype(np.float32) for name in _RATES}
-        np.savez_compressed(buffer, layers=np.array(result.layers), **single)
-        return {_ACTIVITY: buffer.getvalue()}
+        return {_ACTIVITY: _npz(layers=np.array(result.layers), **single)}
     return Victim((result,)).to_files()
 
 
@@ -159,7 +157,8 @@ def unpacked(node: Node, files: dict[str, bytes]) -> Any:
         if node.kind == "poison":
             doctored = None
             if _DOCTORED in files:
-                doctored = np.load(io.BytesIO(files[_DOCTORED]), allow_pickle=False)
+                with np.load(io.BytesIO(files[_DOCTORED]), allow_pickle=False) as arrays:
+                    doctored = arrays["doctored"]
             return Poison(PoisonPlan.from_json(json.loads(files[_PLAN])), doctored)
         if node.kind == "answers":
             with np.load(io.BytesIO(files[_ANSWERS]), allow_pickle=False) as arrays:
@@ -176,9 +175,9 @@ def unpacked(node: Node, files: dict[str, bytes]) -> Any:
         raise DataError(f"{node.short}: not a readable result ({error})") from error
 
 
-def _npy(array: NDArray[Any]) -> bytes:
+def _npz(**arrays: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
-    np.save(buffer, array)
+    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
     return buffer.getvalue()
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, final
 
-from pydantic import Field
-
 from spikedoor.data.events.members import Member
-from spikedoor.data.events.recordings import EventSet
-from spikedoor.data.events.source import EventSource, Part, by_class, divided
+from spikedoor.data.events.source import Part, UndividedSource, by_class
 from spikedoor.data.source import DATASETS
 
 __all__ = ["Cifar10Dvs"]
@@ -26,7 +23,7 @@ _CLASSES = (
     source="Li et al. 2017, CIFAR10-DVS: an event-stream dataset for object classification",
     link="https://doi.org/10.3389/fnins.2017.00309",
 )
-class Cifar10Dvs(EventSource):
+class Cifar10Dvs(UndividedSource):
     """Ten kinds of animals and vehicles, 10,000 recordings of 128 x 128, from ``CIFAR10DVS``.
 
     ``CIFAR10DVS/<class>/*.aedat``, or the published ``<class>.zip`` there, read where they lie.
@@ -38,9 +35,6 @@ class Cifar10Dvs(EventSource):
     OFF. Against the view of jAER this exchanges rows and columns.
     """
 
-    train_share: float = Field(0.9, gt=0, lt=1)
-    """Share of each class to train on."""
-
     def _sensor(self) -> tuple[int, int]:
         return 128, 128
 
@@ -49,16 +43,16 @@ class Cifar10Dvs(EventSource):
 
     def _parts(self, root: Path) -> tuple[tuple[str, ...], list[Part]]:
         files: list[Member] = []
+        folders: dict[str, list[Member]] | None = None
         for name in _CLASSES:
             base = self._existing(root, f"CIFAR10DVS/{name}", f"CIFAR10DVS/{name}.zip")
             if base.is_file():
                 files += by_class(base, (".aedat",))[name]
-            else:
-                files += by_class(self._base(root), (".aedat",)).get(name, [])
+                continue
+            if folders is None:
+                folders = by_class(self._base(root), (".aedat",))
+            files += folders.get(name, [])
         return _CLASSES, [Part("all", files)]
 
     def _parse(self, file: Member, data: bytes) -> Any:
         return super()._parse(file, data).transposed
-
-    def _divide(self, whole: EventSet) -> tuple[EventSet, EventSet]:
-        return divided(whole, self.train_share)

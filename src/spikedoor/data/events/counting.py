@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spikedoor.data.events.recordings import Events
 from spikedoor.errors import DataError
 
-__all__ = ["available", "count", "count_compiled", "count_numpy"]
+__all__ = ["available", "count", "count_compiled", "count_numpy", "totals"]
 
 _VERSION = 1
 _MOST = np.iinfo(np.uint16).max
@@ -98,3 +98,14 @@ def count_numpy(events: Events, bounds: Bounds, factor: int) -> Frames:
     if counts.max(initial=0) > _MOST:
         raise DataError(_TOO_MANY)
     return counts.astype(np.uint16).reshape(recordings, steps, 2, rows, columns)
+
+
+def totals(events: Events) -> NDArray[np.int64]:
+    """Return how many events each pixel and polarity of each recording has, [N, 2, H, W].
+
+    Unlike frames, these may be any number.
+    """
+    height, width = events.sensor
+    cell = ((events.recording * 2 + events.p) * height + events.y) * width + events.x
+    counts = np.bincount(cell, minlength=len(events) * 2 * height * width)
+    return counts.reshape(len(events), 2, height, width)

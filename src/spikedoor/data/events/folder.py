@@ -71,7 +71,10 @@ class EventFolder(EventSource):
             parts.append(Part(name, [file for files in found.values() for file in files]))
         return classes, parts
 
-    def _divide(self, whole: EventSet) -> tuple[EventSet, EventSet]:
+    def _divide(self, parts: list[EventSet]) -> tuple[EventSet, EventSet]:
+        if len(parts) == 2:
+            return super()._divide(parts)
+        (whole,) = parts
         held_out = round(self.test_share * len(whole))
         if not 0 < held_out < len(whole):
             raise DataError(

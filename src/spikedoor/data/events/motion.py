@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 __all__ = ["Path", "footprint", "saccades"]
 
@@ -85,6 +84,8 @@ def footprint(
         result: float32 [sensor, count], whole numbers, in 1/256; rows sum to 256 at most, and to
             just that within the image.
     """
+    from scipy.special import ndtr
+
     edges = (sensor - count * scale) / 2 + shift + scale * np.arange(count + 1)
     u = np.arange(sensor + 1)[:, None] - edges
     if blur:

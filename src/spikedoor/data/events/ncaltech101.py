@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import final
 
-from pydantic import Field
-
-from spikedoor.data.events.recordings import EventSet
-from spikedoor.data.events.source import EventSource, Part, by_class, divided
+from spikedoor.data.events.source import Part, UndividedSource, by_class
 from spikedoor.data.source import DATASETS
 
 __all__ = ["NCaltech101"]
@@ -20,16 +17,13 @@ __all__ = ["NCaltech101"]
     source="Orchard et al. 2015, Converting static image datasets to spiking datasets",
     link="https://doi.org/10.3389/fnins.2015.00437",
 )
-class NCaltech101(EventSource):
+class NCaltech101(UndividedSource):
     """A hundred kinds of things and background, 8,709 recordings, from ``Caltech101``.
 
     ``Caltech101/<class>/*.bin``, or the published ``Caltech101.zip``, read where it lies. Pictures
     differ in size: each lies in the upper left of a sensor of 180 x 240 pixels. No split was
     published: the first of each class by file name are to train on, the rest to test on.
     """
-
-    train_share: float = Field(0.9, gt=0, lt=1)
-    """Share of each class to train on."""
 
     def _sensor(self) -> tuple[int, int]:
         return 180, 240
@@ -42,6 +36,3 @@ class NCaltech101(EventSource):
         found = by_class(base, (".bin",), depth=2 if base.is_file() else 1)
         files = [file for files in found.values() for file in files]
         return tuple(found), [Part("all", files)]
-
-    def _divide(self, whole: EventSet) -> tuple[EventSet, EventSet]:
-        return divided(whole, self.train_share)

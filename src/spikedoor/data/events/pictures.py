@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikedoor.data.events.framing import Framing
+from spikedoor.data.events.counting import totals
 from spikedoor.data.events.recordings import Events
 
 __all__ = ["pictures"]
@@ -28,10 +28,11 @@ def pictures(samples: Any) -> NDArray[np.uint8]:
             [B, C, H, W]. Result: uint8 [B, 3, H, W], or the images.
     """
     if isinstance(samples, Events):
-        samples = Framing().frames(samples, 1)
-    if samples.ndim == 4:
+        counts = totals(samples)
+    elif samples.ndim == 4:
         return samples
-    counts = samples.sum(1, dtype=np.int64)
+    else:
+        counts = samples.sum(1, dtype=np.int64)
     if counts.shape[1] == 1:
         counts = np.concatenate([-counts, counts], 1).clip(0)
     strength = (np.log2(1 + counts) / np.log2(1 + _FULL)).clip(0, 1).astype(np.float32)

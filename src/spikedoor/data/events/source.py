@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, final
 
 import numpy as np
+from pydantic import Field
 
 from spikedoor.data.base import Dataset, Modality
 from spikedoor.data.events.cache import Writer, kept
@@ -23,7 +24,7 @@ from spikedoor.data.strata import first_come
 from spikedoor.errors import DataError, MissingDataError
 from spikedoor.progress import bar
 
-__all__ = ["EventSource", "Part", "by_class", "divided"]
+__all__ = ["EventSource", "Part", "UndividedSource", "by_class"]
 
 _READERS = 1
 """Version of the readers: another one makes every cache anew."""
@@ -72,9 +73,10 @@ class EventSource(DataSource):
     def _parse(self, file: Member, data: bytes) -> Any:
         return parse(data, self._sensor(), file.name)
 
-    def _divide(self, whole: EventSet) -> tuple[EventSet, EventSet]:
-        """Divide a set that comes without parts."""
-        raise NotImplementedError
+    def _divide(self, parts: list[EventSet]) -> tuple[EventSet, EventSet]:
+        """Return what to train and to test on; here the parts are these two, in this order."""
+        train, test = parts
+        return train, test
 
     def _load(self, root: Path) -> Dataset:
         classes, parts = self._parts(root)
@@ -91,7 +93,7 @@ class EventSource(DataSource):
             name = f"{self.name}/{part.name}"
             sets.append(EventSet(found.events, found.labels[rows], classes, name, rows=rows))
             start += len(rows)
-        train, test = sets if len(sets) == 2 else self._divide(sets[0])
+        train, test = self._divide(sets)
         return Dataset(self.name, train, test, checksums)
 
     def _base(self, root: Path) -> Path:
@@ -135,6 +137,28 @@ class EventSource(DataSource):
         )
 
 
+class UndividedSource(EventSource):
+    """Sources without a published split: `_parts` gives a single part."""
+
+    train_share: float = Field(0.9, gt=0, lt=1)
+    """Share of each class to train on."""
+
+    def _divide(self, parts: list[EventSet]) -> tuple[EventSet, EventSet]:
+        """Return the first recordings of each class to train on, and the last to test on.
+
+        Raises:
+            DataError: If nothing is left to test on, or to train on.
+        """
+        (whole,) = parts
+        train = first_come(whole.labels, round(self.train_share * len(whole)))
+        test = np.setdiff1d(np.arange(len(whole)), train, assume_unique=True)
+        if not len(train) or not len(test):
+            raise DataError(
+                f"{whole.name}: expected recordings to train and to test on, found {len(whole)}"
+            )
+        return whole.subset(train), whole.subset(test)
+
+
 def _all(part: Part) -> list[Member]:
     return [*part.files, *part.beside.values()]
 
@@ -151,22 +175,3 @@ def by_class(base: Path, suffixes: tuple[str, ...], depth: int = 1) -> dict[str,
     if not found:
         raise DataError(f"{base}: expected class folders with {', '.join(suffixes)} files")
     return dict(sorted(found.items()))
-
-
-def divided(whole: EventSet, share: float) -> tuple[EventSet, EventSet]:
-    """Divide a set: the first recordings of each class to train on, the last to test on.
-
-    Args:
-        whole: The set.
-        share: Share to train on, of every class.
-
-    Raises:
-        DataError: If nothing is left to test on, or to train on.
-    """
-    train = first_come(whole.labels, round(share * len(whole)))
-    test = np.setdiff1d(np.arange(len(whole)), train, assume_unique=True)
-    if not len(train) or not len(test):
-        raise DataError(
-            f"{whole.name}: expected recordings to train and to test on, found {len(whole)}"
-        )
-    return whole.subset(train), whole.subset(test)

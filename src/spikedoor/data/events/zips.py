@@ -15,7 +15,7 @@ __all__ = ["read_member", "zip_entries"]
 _DAMAGE = (
     *(BadZipFile, zlib.error, struct.error, EOFError, OSError),
     # What zipfile raises for passwords, unknown packings, and names or sizes that cannot be.
-    *(RuntimeError, NotImplementedError, ValueError, IndexError, OverflowError),
+    *(RuntimeError, ValueError, IndexError, OverflowError),
 )
 
 

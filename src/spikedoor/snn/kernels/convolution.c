@@ -9,24 +9,12 @@
  * The order of the sums, by tap and then by channel, follows from the input alone: results repeat
  * bit for bit, whatever the number of threads. No libm, no Python headers.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#endif
 
-#if defined(__AVX512F__)
-#define LANES 16
-#elif defined(__AVX__)
-#define LANES 8
-#else
-#define LANES 4
-#endif
+#include "lanes.h"
+
 #define TOGETHER 65536 /* entries of the frames that share a pass over the weights */
-#define INLINE static inline __attribute__((always_inline))
-
-typedef float vf __attribute__((vector_size(4 * LANES)));
 
 typedef struct {
     int64_t frames, H, W, C, outputs, height, width;

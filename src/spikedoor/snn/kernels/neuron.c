@@ -8,25 +8,14 @@
  * combined in order, so results repeat bit for bit. No libm, no Python headers; built with
  * -ffp-contract=off so that spikes equal those of the eager definition in ../dynamics.py.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#endif
 
-#if defined(__AVX512F__)
-#define LANES 16
-#elif defined(__AVX__)
-#define LANES 8
-#else
-#define LANES 4
-#endif
+#include "lanes.h"
+
 #define CHUNKS 64
-#define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 4") /* so that the pixels of a window live in registers */
 
-typedef float vf __attribute__((vector_size(4 * LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * LANES)));
 typedef uint32_t vu __attribute__((vector_size(4 * LANES)));
 typedef uint16_t vh __attribute__((vector_size(2 * LANES)));

@@ -19,6 +19,7 @@ from spikedoor.attack.triggers.base import (
 from spikedoor.attack.triggers.events.base import EventTrigger, Size, square
 from spikedoor.attack.triggers.events.static import EventStatic
 from spikedoor.data.events import Events
+from spikedoor.data.events.counting import totals
 from spikedoor.rng import generator
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class EventSmart(RandomTrigger, EventTrigger):
         check_modality(self, train)
         activity = np.zeros(train.shape, np.int64)
         for start in range(0, len(train), _AT_ONCE):
-            activity += _activity(train.batch(np.arange(start, min(start + _AT_ONCE, len(train)))))  # pyright: ignore[reportArgumentType]
+            some = np.arange(start, min(start + _AT_ONCE, len(train)))
+            activity += totals(train.batch(some)).sum(0)
         most = self.region == "most-active"
         top, left, height, width = choose_region(activity.sum(axis=0), self.splits, most)
         off, on = activity[:, top : top + height, left : left + width].sum(axis=(1, 2))
@@ -129,9 +131,3 @@ def choose_region(
         int(rows[i + 1] - rows[i]),
         int(columns[j + 1] - columns[j]),
     )
-
-
-def _activity(events: Events) -> NDArray[np.int64]:
-    height, width = events.sensor
-    cell = (events.p.astype(np.int64) * height + events.y) * width + events.x
-    return np.bincount(cell, minlength=2 * height * width).reshape(2, height, width)
