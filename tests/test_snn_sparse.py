@@ -68,6 +68,22 @@ def test_frames_do_not_meet_and_threads_change_nothing():
 
 
 @torch.no_grad()
+def test_weights_are_packed_once_for_a_block_and_anew_after_it(monkeypatch):
+    layer, size = LAYERS["3x3"]
+    x, calls = spikes(4, 16, size), []
+    packed = sparse._packed
+    monkeypatch.setattr(sparse, "_packed", lambda *a: calls.append(a) or packed(*a))
+    with sparse.packing_once():
+        assert torch.equal(sparse.convolve(layer, x), sparse.convolve(layer, x))
+    assert len(calls) == 1
+    before = sparse.convolve(layer, x)
+    layer.bias += 1
+    assert len(calls) == 2
+    torch.testing.assert_close(sparse.convolve(layer, x), before + 1)
+    layer.bias -= 1
+
+
+@torch.no_grad()
 def test_silence_gives_the_bias():
     layer, size = LAYERS["odd channels"]
     found = sparse.convolve(layer, torch.zeros(2, 37, *size))

@@ -15,6 +15,7 @@ from spikedoor.errors import ConfigError
 from spikedoor.progress import bar
 from spikedoor.rng import torch_generator
 from spikedoor.snn.encoding import Direct, Encoding
+from spikedoor.snn.kernels import sparse
 from spikedoor.snn.networks import Network
 from spikedoor.snn.precision import Precision, autocast
 from spikedoor.snn.readout import MeanCurrent, Readout
@@ -125,7 +126,8 @@ class Stage:
         size = together or min(max(_PIXELS // (_PIECE * height * width), 4), 512)
         found = []
         self.network.eval()
-        with bar(title or "", len(chosen), visible=title is not None) as advance:
+        shown = bar(title or "", len(chosen), visible=title is not None)
+        with shown as advance, sparse.packing_once():
             for first in range(0, len(chosen), size):
                 batch = chosen[first : first + size]
                 inputs = self.prepare(data.batch(batch)).to(self.device)

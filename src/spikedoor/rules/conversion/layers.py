@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from spikedoor.snn.activations import Activation, Spiking
 from spikedoor.snn.blocks import Residual, Synapse, Unit
+from spikedoor.snn.kernels import sparse
 from spikedoor.snn.networks import Network
 from spikedoor.snn.neurons import Neuron
 from spikedoor.snn.signal import Signal
@@ -78,10 +79,11 @@ def run(network: Network, images: Tensor, steps: int, last: Place) -> None:
     """Run the blocks up to a place on a constant input, few steps at a time."""
     memory: dict[nn.Module, Tensor] = {}
     piece = max(_FRAMES // len(images), 1)
-    for first in range(0, steps, piece):
-        signal = Signal(images, min(piece, steps - first), len(images), memory)
-        for block in network.blocks[: last.block + 1]:
-            signal = block(signal)
+    with sparse.packing_once():
+        for first in range(0, steps, piece):
+            signal = Signal(images, min(piece, steps - first), len(images), memory)
+            for block in network.blocks[: last.block + 1]:
+                signal = block(signal)
 
 
 def observe(

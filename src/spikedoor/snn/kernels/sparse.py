@@ -6,19 +6,35 @@ See convolution.c.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
 
 from spikedoor.snn.kernels import compiled
 
-__all__ = ["convolve", "supports"]
+__all__ = ["convolve", "packing_once", "supports"]
 
 _DENSEST = 0.25
 """Share of entries that are not zero up to which it is faster than the library's convolution."""
 _SMALLEST = 1024
 """Input times output channels from which it is faster."""
 _BLOCK = 64  # output channels summed at once
+
+_Packed = tuple[int, Tensor, Tensor]
+_packs: ContextVar[dict[nn.Conv2d, _Packed] | None] = ContextVar("packed weights", default=None)
+
+
+@contextmanager
+def packing_once() -> Iterator[None]:
+    """Pack each layer's weights once for the block, in which they must not change."""
+    token = _packs.set({})
+    try:
+        yield
+    finally:
+        _packs.reset(token)
 
 
 class _Convolution(ctypes.Structure):
@@ -66,7 +82,13 @@ def convolve(layer: nn.Conv2d, x: Tensor) -> Tensor | None:
     problem = _Convolution(
         frames, height, width, channels, outputs, *size, kernel, stride, padding, threads
     )
-    vectors, weights, bias = _packed(layer, library.spd_lanes())
+    packs = _packs.get()
+    found = packs.get(layer) if packs is not None else None
+    if found is None:
+        found = _packed(layer, library.spd_lanes())
+        if packs is not None:
+            packs[layer] = found
+    vectors, weights, bias = found
     out = torch.empty(frames, outputs, *size, memory_format=torch.channels_last)
     failed = library.spd_convolve(
         ctypes.byref(problem),
@@ -81,7 +103,7 @@ def convolve(layer: nn.Conv2d, x: Tensor) -> Tensor | None:
     return out
 
 
-def _packed(layer: nn.Conv2d, lanes: int) -> tuple[int, Tensor, Tensor]:
+def _packed(layer: nn.Conv2d, lanes: int) -> _Packed:
     """Return vectors a block, weights (blocks, kernel, kernel, C, row), and bias (blocks, row)."""
     outputs, channels, kernel, _ = layer.weight.shape
     vectors = 1
