@@ -13,5 +13,6 @@ def test_the_tables_are_those_of_the_results(capsys):
     printed = TABLE.findall(capsys.readouterr().out)
     shown = TABLE.findall((DOCS / "findings.md").read_text(encoding="utf-8"))
     assert len(printed) == 8
-    # The last one is told in words: what they say of the claims.
-    assert [table for table in shown if not table.startswith("| claim")] == printed
+    # What they say of the claims is told in words, and times are of the benchmark.
+    others = ("| claim", "| VGG11")
+    assert [table for table in shown if not table.startswith(others)] == printed
