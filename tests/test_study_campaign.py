@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spikedoor.data import Digits
-from spikedoor.errors import OutputError
+from spikedoor.errors import ConfigError, OutputError
 from spikedoor.records import Store, Table, verify
 from spikedoor.records.columns import TIMES
 from spikedoor.rules import Conversion, Training
@@ -363,3 +363,27 @@ def test_an_experiment_has_the_same_keys_in_any_sweep():
     first = Experiment(data=data, rule=rule, threads=1)
     sweep = Sweep(base={"data": data.to_dict(), "rule": rule.to_dict()})
     assert sweep.experiments()[0].experiment == first
+
+
+def test_folds_are_counted_together(tmp_path):
+    quick = {"name": "hybrid", "steps": 2, "ann": QUICK, "finetune": QUICK}
+    folded = Sweep(
+        base={**BASE, "rule": quick, "data": {"name": "digits", "folds": 3}},
+        grid={"data.fold": [0, 1, 2]},
+        seeds=(0, 1),
+    )
+    made = done(tmp_path / "store", folded)
+    alone, pooled = Table.of(made.rows()), Table.of(made.rows(pool_folds=True))
+    assert "data.fold" not in pooled.columns
+    assert len(pooled.rows) == 2 * 3  # seeds, stages
+    for row in pooled.rows:
+        parts = alone.where(f"seed={row['seed']}", f"stage={row['stage']}").rows
+        for name in ("clean_accuracy", "recovered_accuracy"):
+            counts = [part[f"{name}.count"] for part in parts]
+            hits = sum(part[name] * n for part, n in zip(parts, counts, strict=True))
+            assert row[f"{name}.count"] == sum(counts)
+            assert row[name] == pytest.approx(hits / sum(counts))
+        assert row["seconds"] == pytest.approx(sum(part["seconds"] for part in parts) / 3)
+    assert {row["clean_accuracy.count"] for row in pooled.rows} == {1797}
+    with pytest.raises(ConfigError, match=r"data\.fold"):
+        campaign(tmp_path / "store").rows(pool_folds=True)

@@ -30,6 +30,7 @@ Examples:
   spikedoor table rates.toml
   spikedoor table rates.toml --where stage=converted --where "T>=8" --mean
   spikedoor table rates.toml --every-step --where stage=converted --format csv
+  spikedoor table folds.toml --pool-folds --mean
   spikedoor table rates.toml --mean --by rule --by attack.rate --format latex --out rates.tex
 """
 
@@ -64,6 +65,9 @@ def table(
     every_step: Annotated[
         bool, typer.Option("--every-step", help="A row for each time step up to T.")
     ] = False,
+    pool_folds: Annotated[
+        bool, typer.Option("--pool-folds", help="Count the test samples of all folds together.")
+    ] = False,
     full: Annotated[
         bool, typer.Option("--all", help="All measures; text shows the main ones without.")
     ] = False,
@@ -80,7 +84,7 @@ def table(
     from spikedoor.records.query import Table
 
     with to_read(store) as opened:
-        rows = campaign_of(file, opened, settings).rows(every_step)
+        rows = campaign_of(file, opened, settings).rows(every_step, pool_folds)
     found = Table.of(rows).where(*(where or ()))
     if mean or by:
         found = found.mean(by or None)

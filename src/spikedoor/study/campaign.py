@@ -82,9 +82,9 @@ class Campaign:
         """Return what must be made; see `schedule.missing`."""
         return missing(self.leaves(), self.store)
 
-    def rows(self, every_step: bool = False) -> list[dict[str, Any]]:
+    def rows(self, every_step: bool = False, pool_folds: bool = False) -> list[dict[str, Any]]:
         """Return the results; see `results.rows`."""
-        return rows(self.planned, self.cells, self.workshop, every_step)
+        return rows(self.planned, self.cells, self.workshop, every_step, pool_folds)
 
     def run(
         self,

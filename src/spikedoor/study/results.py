@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from statistics import fmean
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spikedoor.data.base import SampleSet
-from spikedoor.metrics import Mean, Rate, Ratio, Scores, mean_interval, score
+from spikedoor.errors import ConfigError
+from spikedoor.metrics import Answers, Mean, Rate, Ratio, Scores, mean_interval, score
 from spikedoor.progress import bar
 from spikedoor.records import Store
 from spikedoor.records.columns import TIMES
@@ -16,7 +21,6 @@ from spikedoor.study.nodes import Node, walk
 from spikedoor.study.sweep import Planned
 from spikedoor.study.work import notes, unpacked
 from spikedoor.study.workshop import Workshop
-from spikedoor.victim import Activity
 
 __all__ = ["MEASURES", "rows"]
 
@@ -34,8 +38,18 @@ MEASURES = (
 """Columns with a value, and with ``.low``, ``.high`` and ``.count`` beside it."""
 
 
+FOLD = "data.fold"
+
+Group = Sequence[tuple[Cell, SampleSet]]
+"""Experiments whose test samples are counted together, each with its test set."""
+
+
 def rows(
-    planned: list[Planned], cells: list[Cell], workshop: Workshop, every_step: bool = False
+    planned: list[Planned],
+    cells: list[Cell],
+    workshop: Workshop,
+    every_step: bool = False,
+    pool_folds: bool = False,
 ) -> list[dict[str, Any]]:
     """Return one row for each stage of each experiment of a sweep, in order.
 
@@ -51,20 +65,35 @@ def rows(
         cells: Their graphs.
         workshop: With the store.
         every_step: Return a row for each step up to T; "T" then tells which.
+        pool_folds: Give experiments that differ in nothing but the fold of their data one row, in
+            which the test samples of all folds are counted together; seconds are means over folds.
+
+    Raises:
+        ConfigError: If folds are to be pooled, and the sweep has no axis "data.fold".
     """
     assert workshop.store is not None
     reader = _Reader(workshop.store)
     axes = list(dict.fromkeys(name for one in planned for name in one.axes))
+    if pool_folds:
+        if FOLD not in axes:
+            raise ConfigError(f"pool folds: expected an axis '{FOLD}', got {', '.join(axes)}")
+        axes.remove(FOLD)
+    groups: dict[Any, list[int]] = {}
+    for i, plan in enumerate(planned):
+        alone = i if not pool_folds else None
+        point = tuple(plan.axes.get(name) for name in axes)
+        groups.setdefault((alone, plan.part, point, plan.experiment.seed), []).append(i)
     found = []
     with bar("read results", len(cells)) as advance:
-        for plan, cell in zip(planned, cells, strict=True):
-            data = workshop.dataset(cell.experiment.data).test
-            for stage in cell.phases:
+        for chosen in groups.values():
+            plan, first = planned[chosen[0]], cells[chosen[0]]
+            group = [(cells[i], workshop.dataset(cells[i].experiment.data).test) for i in chosen]
+            for stage in first.phases:
                 row = {"part": plan.part, **{name: plan.axes.get(name) for name in axes}}
-                row |= {"rule": cell.experiment.rule.name, "seed": cell.experiment.seed}
+                row |= {"rule": first.experiment.rule.name, "seed": first.experiment.seed}
                 row |= {"stage": stage}
-                found += [row | one for one in reader.outcomes(cell, stage, data, every_step)]
-            advance()
+                found += [row | one for one in reader.outcomes(group, stage, every_step)]
+            advance(len(chosen))
     return found
 
 
@@ -76,26 +105,25 @@ class _Reader:
         self._read: dict[str, Any] = {}
         self._seconds: dict[str, tuple[float | None, float | None]] = {}
 
-    def outcomes(
-        self, cell: Cell, stage: str, data: SampleSet, every_step: bool
-    ) -> Iterator[dict[str, Any]]:
+    def outcomes(self, group: Group, stage: str, every_step: bool) -> Iterator[dict[str, Any]]:
         """Yield the measures of a stage after its last step or every one, or why there are none."""
-        steps = cell.phases[stage].steps
-        if any(self._result(node) is None for node in self._asked(cell, stage)):
-            (node, *_) = (n for n in self._asked(cell, stage) if self._result(n) is None)
+        steps = group[0][0].phases[stage].steps
+        asked = (node for cell, _ in group for node in self._asked(cell, stage))
+        lacking = next((node for node in asked if self._result(node) is None), None)
+        if lacking is not None:
             nothing = dict.fromkeys(TIMES)
-            yield {"T": steps, **_measured(None, None, {}), **nothing, **self._why(node)}
+            yield {"T": steps, **_measured(None, None, {}), **nothing, **self._why(lacking)}
             return
-        times = self._times(cell, stage)
-        rates = self._firing(cell, stage)
-        victim, twin = (self._scorer(cell, owner, stage, data) for owner in ("victim", "twin"))
+        times = self._times(group, stage)
+        rates = self._firing(group, stage)
+        victim, twin = (self._scorer(group, owner, stage) for owner in ("victim", "twin"))
         assert victim is not None
         for step in range(1, steps + 1) if every_step else (steps,):
             found = victim(step)
             measured = _measured(
                 found,
                 twin(step) if twin else None,
-                {name: mean_interval(seen.until(step)) for name, seen in rates.items()},
+                {name: mean_interval(seen[:step].mean(0)) for name, seen in rates.items()},
             )
             status = "diverged" if found.diverged else "done"
             yield {"T": step, **measured, **times, "status": status, "reason": None}
@@ -106,35 +134,46 @@ class _Reader:
             for name in ("ann", stage) if "ann" in cell.phases else (stage,):
                 yield from (cell.answers[Question(owner, name, shown)] for shown in (False, True))
 
-    def _scorer(
-        self, cell: Cell, owner: Owner, stage: str, data: SampleSet
-    ) -> Callable[[int], Scores] | None:
+    def _scorer(self, group: Group, owner: Owner, stage: str) -> Callable[[int], Scores] | None:
         """Return what gives the scores after a step; None without such an owner."""
-        if owner not in cell.stages:
+        if any(owner not in cell.stages for cell, _ in group):
             return None
-        classes = len(data.classes)
-        targets = cell.experiment.attack.target.targets(data.labels, classes)
-        said = cell.said(owner, stage, self._result)
+        classes = len(group[0][1].classes)
+        labels = np.concatenate([data.labels for _, data in group])
+        targets = group[0][0].experiment.attack.target.targets(labels, classes)
+        said = self._said(group, owner, stage)
         ann = None
-        if stage != "ann" and "ann" in cell.phases:
-            ann = cell.said(owner, "ann", self._result)
-        return lambda step: score(said, data.labels, targets, classes, ann, step)
+        if stage != "ann" and "ann" in group[0][0].phases:
+            ann = self._said(group, owner, "ann")
+        return lambda step: score(said, labels, targets, classes, ann, step)
 
-    def _firing(self, cell: Cell, stage: str) -> dict[str, Activity]:
-        asked = {"firing_rate": False, "firing_rate_triggered": True}
-        found = {
-            name: self._result(cell.activity[question])
-            for name, triggered in asked.items()
-            if (question := Question("victim", stage, triggered)) in cell.activity
-        }
-        return {name: seen for name, seen in found.items() if seen is not None}
+    def _said(self, group: Group, owner: Owner, stage: str) -> Answers:
+        """Return what a stage says of the test samples of all, one set after the other."""
+        said = [cell.said(owner, stage, self._result) for cell, _ in group]
+        clean, triggered = ([getattr(one, name) for one in said] for name in ("clean", "triggered"))
+        return Answers(np.concatenate(clean, 1), np.concatenate(triggered, 1))
 
-    def _times(self, cell: Cell, stage: str) -> dict[str, float | None]:
+    def _firing(self, group: Group, stage: str) -> dict[str, NDArray[np.float64]]:
+        """Return the samples' firing rates at each step, [T, N], by measure."""
+        found: dict[str, NDArray[np.float64]] = {}
+        for name, triggered in {"firing_rate": False, "firing_rate_triggered": True}.items():
+            question = Question("victim", stage, triggered)
+            if all(question in cell.activity for cell, _ in group):
+                seen = [self._result(cell.activity[question]) for cell, _ in group]
+                if all(one is not None for one in seen):
+                    found[name] = np.concatenate([one.by_sample for one in seen], 1)
+        return found
+
+    def _times(self, group: Group, stage: str) -> dict[str, float | None]:
         found: dict[str, float | None] = dict.fromkeys(TIMES)
         for owner, prefix in (("victim", ""), ("twin", "twin_")):
-            if owner in cell.stages:
-                took, to_best = self._took(cell.stages[owner][stage].key)
-                found |= {f"{prefix}seconds": took, f"{prefix}seconds_to_best": to_best}
+            made = [cell.stages[owner][stage] for cell, _ in group if owner in cell.stages]
+            if made:
+                took, to_best = zip(*(self._took(node.key) for node in made), strict=True)
+                found |= {
+                    f"{prefix}seconds": _mean(took),
+                    f"{prefix}seconds_to_best": _mean(to_best),
+                }
         return found
 
     def _took(self, key: str) -> tuple[float | None, float | None]:
@@ -179,3 +218,8 @@ def _measured(victim: Scores | None, twin: Scores | None, rates: dict[str, Mean]
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(values) else None
