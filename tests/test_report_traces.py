@@ -55,7 +55,9 @@ def test_draws_the_traces(probed):
         assert shown.spikes.any()
     assert [a.get_title() for a in drawn[0]] == ["clean: taken for emu", "triggered: taken for dog"]
     (legend,) = [x for sub in output_figure(probed).subfigs for x in sub.legends]
-    assert {"target class: dog", "true class: emu"} <= {t.get_text() for t in legend.get_texts()}
+    assert {"target class: dog", "true class: emu", "spike taken back"} <= {
+        t.get_text() for t in legend.get_texts()
+    }
 
 
 def test_is_written_and_repeats(tmp_path, probed):

@@ -45,7 +45,8 @@ def probe(
     """Draw what the output neurons do at a clean and at a triggered sample.
 
     Membrane, spikes and cumulative voltage of each class, for each spiking stage of a victim whose
-    record and weights are in DIR.
+    record and weights are in DIR. Where its readout counts no spikes, the output neurons are of the
+    stage's own model, with the settings it began with, and no part of its answer.
     """
     from spikedoor.report.figures import check_picture
 

@@ -38,7 +38,7 @@ def output_figure(probed: Probed) -> Figure:
     blocks = lower.subfigures(1, count, squeeze=False)[0]
     for block, traces in zip(blocks, probed.stages, strict=True):
         _stage(block, traces, probed)
-    lower.legend(handles=_legend(probed), loc="outside lower center", ncols=4, fontsize=9,
+    lower.legend(handles=_legend(probed), loc="outside lower center", ncols=5 if count > 1 else 3, fontsize=9,
                  frameon=False, handlelength=2.0, columnspacing=1.6)  # fmt: skip
     return figure
 
@@ -92,9 +92,9 @@ def _raster(axes: Axes, spikes: NDArray[np.float32], probed: Probed) -> None:
     """Draw a bar for each spike, a row a class; a spike taken back is a cross."""
     classes = probed.classes
     for k, colour, width in _styles(probed):
-        for sign, marker in ((1, "|"), (-1, "x")):
+        for sign, marker, size in ((1, "|", 60), (-1, "x", 14)):
             at = np.flatnonzero(spikes[:, k] == sign) + 1
-            axes.scatter(at, np.full(len(at), k), s=60, marker=marker, color=colour,
+            axes.scatter(at, np.full(len(at), k), s=size, marker=marker, color=colour,
                          linewidths=width)  # fmt: skip
     axes.set_xlim(0.5, len(spikes) + 0.5)
     axes.set_ylim(len(classes) - 0.4, -0.6)
@@ -113,4 +113,8 @@ def _legend(probed: Probed) -> list[Line2D]:
     ]
     lines.append(Line2D([], [], color=_OTHER, linewidth=0.9, label="other classes"))
     lines.append(Line2D([], [], color=_GREY, linestyle="--", linewidth=1.0, label="threshold"))
+    courses = [c for traces in probed.stages for c in (traces.clean, traces.triggered)]
+    if any((course.spikes < 0).any() for course in courses):
+        lines.append(Line2D([], [], color=_GREY, linestyle="", marker="x", markersize=4,
+                            label="spike taken back"))  # fmt: skip
     return lines
