@@ -38,8 +38,9 @@ def output_figure(probed: Probed) -> Figure:
     blocks = lower.subfigures(1, count, squeeze=False)[0]
     for block, traces in zip(blocks, probed.stages, strict=True):
         _stage(block, traces, probed)
-    lower.legend(handles=_legend(probed), loc="outside lower center", ncols=5 if count > 1 else 3, fontsize=9,
-                 frameon=False, handlelength=2.0, columnspacing=1.6)  # fmt: skip
+    lower.legend(handles=_legend(probed), loc="outside lower center", fontsize=9,
+                 ncols=5 if count > 1 else 3, frameon=False, handlelength=2.0,
+                 columnspacing=1.6)  # fmt: skip
     return figure
 
 
