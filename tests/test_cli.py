@@ -87,7 +87,7 @@ def test_bare_call_shows_help(cli):
 
 
 @pytest.mark.parametrize(
-    "verb", ["demo", "run", "reproduce", "check", "preview", "list", "show", "env"]
+    "verb", ["demo", "run", "reproduce", "check", "preview", "probe", "list", "show", "env"]
 )
 def test_every_verb_explains_itself(cli, verb):
     code, out, err = cli(verb, "--help")

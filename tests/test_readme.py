@@ -37,6 +37,8 @@ def test_the_commands_run(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("experiment.toml").write_text(block("toml", "[data]"), encoding="utf-8")
     assert load("experiment.toml").rule.name == "conversion"
+    if "runs/experiment-1" in command:
+        CliRunner().invoke(app, ["run", "experiment.toml", "--no-twin"], catch_exceptions=False)
     result = CliRunner().invoke(app, shlex.split(command)[1:], catch_exceptions=False)
     assert result.exit_code == 0, result.output
 

@@ -10,7 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from spikedoor.cli import catalogue, experiments, machine, reproduce, store, sweeps, tables
+from spikedoor.cli import (
+    catalogue,
+    experiments,
+    machine,
+    probe,
+    reproduce,
+    store,
+    sweeps,
+    tables,
+)
 from spikedoor.errors import SpikedoorError
 
 __all__ = ["app", "main"]
@@ -27,6 +36,7 @@ Examples:
   spikedoor check experiment.toml
   spikedoor preview experiment.toml --out trigger.png
   spikedoor run experiment.toml --set attack.rate=0.1 --seed 3
+  spikedoor probe runs/experiment-1
   spikedoor sweep rates.toml --workers 2
   spikedoor table rates.toml --mean
   spikedoor reproduce badnets-pytorch-mnist-short
@@ -55,6 +65,7 @@ app.command("table", epilog=tables.TABLE_EXAMPLES)(tables.table)
 app.command("reproduce", epilog=reproduce.REPRODUCE_EXAMPLES)(reproduce.reproduce)
 app.command("check", epilog=experiments.CHECK_EXAMPLES)(experiments.check)
 app.command("preview", epilog=experiments.PREVIEW_EXAMPLES)(experiments.preview)
+app.command("probe", epilog=probe.PROBE_EXAMPLES)(probe.probe)
 app.command("list", epilog=catalogue.LIST_EXAMPLES)(catalogue.list_members)
 app.command("show", epilog=catalogue.SHOW_EXAMPLES)(catalogue.show)
 app.command("env")(machine.env)

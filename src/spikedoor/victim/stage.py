@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -80,20 +81,54 @@ class Stage:
         """
         return self.readout.scores(self.network(self.encode(inputs, generator)))
 
-    @torch.inference_mode()
-    def simulate(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
-        """Return what `scores` does, a few steps at a time, so that memory does not grow with T.
+    def pieces(self, inputs: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
+        """Yield the head's output a few steps at a time, so that memory does not grow with T.
 
-        The pieces are of the same size whatever T is. Where the encoding is nested, the first t
-        rows are therefore, bit for bit, those of a simulation of t steps.
+        The pieces are of the same size whatever T is, so the last one may go on beyond it.
+
+        Shapes:
+            Each: (steps of the piece, batch, classes); of an ANN, one of one step.
         """
         if self.blueprint.neuron is None:
-            return self.scores(inputs, generator)
+            yield self.network(self.encode(inputs, generator))
+            return
         memory: dict[nn.Module, Tensor] = {}
-        currents = []
         for signal in self.encoding.pieces(inputs, self.steps, _PIECE, generator):
-            currents.append(self.network(signal._replace(memory=memory)))
-        return self.readout.scores(torch.cat(currents)[: self.steps])
+            yield self.network(signal._replace(memory=memory))
+
+    @torch.inference_mode()
+    def simulate(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        """Return what `scores` does, made in `pieces`.
+
+        Where the encoding is nested, the first t rows are, bit for bit, those of a simulation of t
+        steps.
+        """
+        currents = torch.cat(list(self.pieces(inputs, generator)))
+        return self.readout.scores(currents[: self.steps])
+
+    def batches(
+        self,
+        data: SampleSet,
+        seed: int = 0,
+        indices: NDArray[np.integer] | None = None,
+        together: int | None = None,
+    ) -> Iterator[tuple[slice, Tensor, torch.Generator]]:
+        """Yield samples as `pieces` and `simulate` take them.
+
+        The arguments are those of `predict`.
+
+        Returns:
+            Which of the samples asked for they are, the prepared batch, and its generator.
+        """
+        chosen = np.arange(len(data)) if indices is None else np.asarray(indices)
+        _, height, width = data.shape
+        size = together or min(max(_PIXELS // (_PIECE * height * width), 4), 512)
+        for first in range(0, len(chosen), size):
+            batch = chosen[first : first + size]
+            inputs = self.prepare(data.batch(batch)).to(self.device)
+            purpose = f"prediction of {self.name}, from {first} on"
+            generator = torch_generator(seed, purpose, self.device)
+            yield slice(first, first + len(batch)), inputs, generator
 
     @torch.inference_mode()
     def predict(
@@ -121,22 +156,16 @@ class Stage:
         Returns:
             (steps, samples), integers.
         """
-        chosen = np.arange(len(data)) if indices is None else np.asarray(indices)
-        _, height, width = data.shape
-        size = together or min(max(_PIXELS // (_PIECE * height * width), 4), 512)
+        count = len(data) if indices is None else len(indices)
         found = []
         self.network.eval()
-        shown = bar(title or "", len(chosen), visible=title is not None)
+        shown = bar(title or "", count, visible=title is not None)
         with shown as advance, sparse.packing_once():
-            for first in range(0, len(chosen), size):
-                batch = chosen[first : first + size]
-                inputs = self.prepare(data.batch(batch)).to(self.device)
-                purpose = f"prediction of {self.name}, from {first} on"
-                generator = torch_generator(seed, purpose, self.device)
+            for _, inputs, generator in self.batches(data, seed, indices, together):
                 with autocast(precision, self.device):
                     scores = self.simulate(inputs, generator)
                 found.append(scores.argmax(2).cpu())
-                advance(len(batch))
+                advance(len(inputs))
         if not found:
             return np.zeros((self.steps, 0), dtype=np.int64)
         return torch.cat(found, 1).numpy()

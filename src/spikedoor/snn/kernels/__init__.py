@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from types import ModuleType
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -20,7 +22,9 @@ from spikedoor.snn.dynamics import Dynamics
 from spikedoor.snn.kernels import compiled, eager, signed, torchop
 from spikedoor.snn.norm import BatchNorm
 
-__all__ = ["Backend", "Pool", "backend_for", "carry", "fire", "pool_frames", "use"]
+__all__ = [
+    "Backend", "Pool", "Trace", "backend_for", "carry", "fire", "pool_frames", "trace", "use",
+]  # fmt: skip
 
 Backend = Literal["auto", "eager", "torch", "compiled"]
 Pool = Literal["max", "avg"]
@@ -116,6 +120,48 @@ def carry(
         x = norm(x)
     spikes, after = _steps(backend, d).carry(x.unflatten(0, (-1, batch)), steps, d, membrane)
     return pool_frames(spikes.flatten(0, 1), pool), after
+
+
+class Trace(NamedTuple):
+    """What happens inside a layer.
+
+    Shapes:
+        current, membrane, spikes: (steps, batch, ...): input behind the norm, membrane before the
+            reset, and spikes as 0 and 1 (of a signed neuron -1 too), whatever their amplitude.
+        state: After the last step, as of `carry`.
+    """
+
+    current: Tensor
+    membrane: Tensor
+    spikes: Tensor
+    state: Tensor
+
+
+@torch.no_grad()
+def trace(
+    x: Tensor,
+    steps: int,
+    batch: int,
+    d: Dynamics,
+    state: Tensor | None = None,
+    norm: BatchNorm | None = None,
+) -> Trace:
+    """Show what `carry` computes from the same arguments, by the definition of the neuron.
+
+    Every operation is that of the back end in force, in its order, so the spikes are the same bit
+    for bit. The state is left as it is; a norm has its inference form.
+    """
+    _check(x, steps, batch, norm)
+    backend = backend_for(x, d)
+    if backend == "compiled":
+        x = compiled.normalised(x, steps, batch, d, norm)
+    elif norm is not None:
+        x = norm(x)
+    if backend != "eager":
+        d = replace(d, keep=float(d.keep), gain=float(d.gain))
+    frames = x.unflatten(0, (-1, batch))
+    spikes, membrane, after = (signed if d.signed else eager).trace(frames, steps, d, state)
+    return Trace(frames.expand(steps, *frames.shape[1:]), membrane, spikes, after)
 
 
 def _steps(backend: Backend, d: Dynamics) -> ModuleType:

@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from spikedoor.snn.dynamics import Dynamics
 
-__all__ = ["available", "carry", "fire", "instruction_set", "loaded", "supports"]
+__all__ = ["available", "carry", "fire", "instruction_set", "loaded", "normalised", "supports"]
 
 _VERSION = 5
 _POOLS = {None: 0, "max": 1, "avg": 2}
@@ -116,6 +116,16 @@ def carry(
         membrane = _channels_last(start.expand(batch, *start.shape)).clone()
     scale, shift, _, _ = _affine(problem, x, norm)
     return _forward(problem, x, scale, shift, membrane, membrane), membrane
+
+
+@torch.no_grad()
+def normalised(x: Tensor, steps: int, batch: int, d: Dynamics, norm: Any = None) -> Tensor:
+    """Return the input as the neuron of `carry` gets it, in single precision."""
+    scale, shift, _, _ = _affine(_problem(x, steps, batch, d, None), x, norm)
+    if scale is None or shift is None:
+        return x.float()
+    channels = (-1, *[1] * (x.dim() - 2))
+    return x.float() * scale.view(channels) + shift.view(channels)
 
 
 def _pointer(tensor: Tensor | None) -> ctypes.c_void_p | None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from spikedoor.snn.kernels import compiled
 
-__all__ = ["convolve", "packing_once", "supports"]
+__all__ = ["Packed", "convolve", "packing_once", "supports"]
 
 _DENSEST = 0.25
 """Share of entries that are not zero up to which it is faster than the library's convolution."""
@@ -23,14 +23,20 @@ _SMALLEST = 1024
 """Input times output channels from which it is faster."""
 _BLOCK = 64  # output channels summed at once
 
-_Packed = tuple[int, Tensor, Tensor]
-_packs: ContextVar[dict[nn.Conv2d, _Packed] | None] = ContextVar("packed weights", default=None)
+Packed = tuple[int, Tensor, Tensor]
+"""Weights as the kernel reads them; see `_packed`."""
+_packs: ContextVar[dict[nn.Conv2d, Packed] | None] = ContextVar("packed weights", default=None)
 
 
 @contextmanager
-def packing_once() -> Iterator[None]:
-    """Pack each layer's weights once for the block, in which they must not change."""
-    token = _packs.set({})
+def packing_once(packs: dict[nn.Conv2d, Packed] | None = None) -> Iterator[None]:
+    """Pack each layer's weights once for the block, in which they must not change.
+
+    Args:
+        packs: Where they are kept, for one block to go on with those of another; a fresh place by
+            default.
+    """
+    token = _packs.set({} if packs is None else packs)
     try:
         yield
     finally:
@@ -103,7 +109,7 @@ def convolve(layer: nn.Conv2d, x: Tensor) -> Tensor | None:
     return out
 
 
-def _packed(layer: nn.Conv2d, lanes: int) -> _Packed:
+def _packed(layer: nn.Conv2d, lanes: int) -> Packed:
     """Return vectors a block, weights (blocks, kernel, kernel, C, row), and bias (blocks, row)."""
     outputs, channels, kernel, _ = layer.weight.shape
     vectors = 1
