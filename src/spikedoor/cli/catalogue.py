@@ -46,6 +46,7 @@ KINDS = {
     "optimisers": "spikedoor.rules.optimisers:OPTIMISERS",
     "schedules": "spikedoor.rules.optimisers:SCHEDULES",
     "augmentations": "spikedoor.rules.optimisers:AUGMENTATIONS",
+    "defences": "spikedoor.defences.base:DEFENCES",
 }
 
 _PRESETS = "presets"

@@ -1,0 +1,105 @@
+"""The channels of a network: which weights and norm make the current of which neurons.
+
+Pairs are found by how blocks are built, not by the order of modules, which is wrong where a norm
+stands before its convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from spikedoor.snn.activations import Activation
+from spikedoor.snn.blocks import PreActivated, Residual, Synapse, Unit
+from spikedoor.snn.networks import Network
+from spikedoor.snn.norm import BatchNorm
+
+__all__ = ["Layer", "layers"]
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """The neurons of one activation, by channel (of a linear layer, by neuron).
+
+    Args:
+        path: Of the activation in the network; what a probe calls the layer.
+        activation: The neurons.
+        parts: The weights that make their current, each with the norm behind it, None where it is
+            folded or there is none; several where branches are added up. Without weights, the
+            norm's input is a sum that others use too.
+        norm: A norm without weights of its own before it, as in pre-activation blocks.
+    """
+
+    path: str
+    activation: Activation
+    parts: tuple[tuple[nn.Conv2d | nn.Linear, BatchNorm | None], ...]
+    norm: BatchNorm | None = None
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        norm = self.norm
+        return len(self.parts[0][0].weight) if self.parts else len(norm.weight) if norm else 0
+
+    @torch.no_grad()
+    def prune(self, channels: NDArray[np.integer]) -> None:
+        """Take all current from some channels, in place.
+
+        Weights, bias and the norm's shift go, so that nothing is left that could charge a neuron:
+        one that starts below its threshold never spikes again.
+        """
+        chosen = torch.as_tensor(np.asarray(channels, dtype=np.int64))
+        norms = [self.norm, *(norm for _, norm in self.parts)]
+        modules = [*(weights for weights, _ in self.parts), *(n for n in norms if n is not None)]
+        for module in modules:
+            for values in (module.weight, module.bias):
+                if values is not None:
+                    values[chosen.to(values.device)] = 0
+
+    @torch.no_grad()
+    def effective_weights(self) -> Tensor | None:
+        """Return the weights with their norms merged in, [channels, inputs]; None without any.
+
+        Branches that are added up stand side by side.
+        """
+        found = []
+        for layer, norm in self.parts:
+            weight = layer.weight.flatten(1)
+            if norm is not None:
+                weight = weight * norm.scale_and_shift()[0][:, None]
+            found.append(weight)
+        return torch.cat(found, 1) if found else None
+
+
+def layers(network: Network) -> list[Layer]:
+    """Return the layers whose channels can be pruned alone, in the order of the signal.
+
+    Left out are neurons behind an identity shortcut: what reaches them past the weights could only
+    be taken away from all others too.
+    """
+    paths: dict[nn.Module, str] = {module: name for name, module in network.named_modules()}
+    return [layer for block in network.modules() for layer in _of(block, paths)]
+
+
+def _of(block: nn.Module, paths: dict[nn.Module, str]) -> Iterator[Layer]:
+    if isinstance(block, Unit):
+        yield Layer(paths[block.activation], block.activation, (_pair(block.synapse),))
+    elif isinstance(block, Residual) and block.shortcut is not None:
+        pairs = _pair(block.second), _pair(block.shortcut)
+        yield Layer(paths[block.activation], block.activation, pairs)
+    elif isinstance(block, PreActivated):
+        before, between = (cast(BatchNorm, norm) for norm in block.norms)
+        first, second = (cast(Activation, activation) for activation in block.activations)
+        yield Layer(paths[first], first, (), before)
+        inner = cast(Synapse, block.synapses[0])
+        yield Layer(paths[second], second, ((inner.layer, between),))
+
+
+def _pair(synapse: Synapse) -> tuple[nn.Conv2d | nn.Linear, BatchNorm | None]:
+    return synapse.layer, synapse.norm
