@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikedoor.data.events import Events, EventSet
+from spikedoor.data.events.recordings import COLUMNS
 from spikedoor.errors import ConfigError, DataError
 
 SENSOR = 5, 7
@@ -125,3 +127,29 @@ def test_rows_name_recordings_that_are_there():
         EventSet(events, np.array([0]), ("a",), "set", rows=np.array([2]))
     with pytest.raises(DataError, match=r"labels as int64 \[1\]"):
         EventSet(events, np.array([0, 0]), ("a",), "set", rows=np.array([1]))
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs the maps of a process")
+def test_what_was_read_of_a_mapped_file_does_not_stay_in_memory(tmp_path):
+    count = 1 << 18
+
+    def resident() -> int:
+        """Return how much of the files is in this process's memory, in kB."""
+        lines, total = Path("/proc/self/smaps").read_text().splitlines(), 0
+        for i, line in enumerate(lines):
+            if str(tmp_path) in line:
+                total += next(int(s.split()[1]) for s in lines[i:] if s.startswith("Rss:"))
+        return total
+
+    columns = {}
+    for name, dtype in COLUMNS.items():
+        np.save(tmp_path / f"{name}.npy", np.ones(count, dtype))
+        columns[name] = np.asarray(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
+    offsets = np.linspace(0, count, 9).astype(np.int64)
+    data = EventSet(Events(**columns, offsets=offsets, sensor=SENSOR), offsets[1:] * 0, ("a",), "m")
+    assert int(data.events.t.sum()) == count
+    assert resident() >= 4 * count >> 10
+    first, again = (data.batch(np.arange(8)) for _ in range(2))
+    assert resident() == 0
+    assert (first.t == 1).all()
+    assert (again.t == 1).all()

@@ -1,16 +1,18 @@
 """Presets: what comes with the package, and published numbers beside measured ones."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from event_files import Event, aedat2, aedat3, packet
 
-from spikedoor.data import ImageSet
-from spikedoor.data.base import Modality
-from spikedoor.data.events import Events, EventSet
+from spikedoor.data import DataSource, Framed, ImageSet
+from spikedoor.data.events import Events, EventSet, FrameSet
 from spikedoor.data.events.pictures import pictures
 from spikedoor.errors import ConfigError
 from spikedoor.records import Store
 from spikedoor.rules import RuleFromANN
-from spikedoor.study import Experiment, Preset, compare, load, load_preset, located, presets
+from spikedoor.study import Experiment, Preset, compare, load, load_preset, located, presets, run
 from spikedoor.study.preset import Expected
 from spikedoor.study.reproduce import reproduction
 from spikedoor.study.results import MEASURES
@@ -18,14 +20,21 @@ from spikedoor.victim import Blueprint
 
 SHAPES = {
     "digits": (1, 8, 8), "mnist": (1, 28, 28), "cifar10": (3, 32, 32), "nmnist": (2, 34, 34),
+    "cifar10-dvs": (2, 128, 128), "dvs-gesture": (2, 128, 128),
 }  # fmt: skip
 CLASSES = tuple("0123456789")
+CIFAR10 = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
 
 
-def black(modality: Modality, shape: tuple[int, int, int], count: int = 400) -> ImageSet | EventSet:
-    """Make images of nothing, or recordings of one event at their end."""
-    labels = np.arange(count) % 10
-    if modality == "image":
+def black(source: DataSource, count: int = 400) -> ImageSet | EventSet | FrameSet:
+    """Make images of nothing, or recordings of one event at their end, or frames of these."""
+    if isinstance(source, Framed):
+        return FrameSet(black(source.source, count), source.framing, source.steps)
+    labels, shape = np.arange(count) % 10, SHAPES[source.name]
+    if source.modality == "image":
         return ImageSet(np.zeros((count, *shape), np.uint8), labels, CLASSES, "black")
     where = np.zeros(count, np.uint16)
     end, polarity = np.full(count, 300_000, np.int32), np.zeros(count, np.uint8)
@@ -41,16 +50,73 @@ def test_every_preset_is_a_valid_experiment_that_fits_its_data(name):
     found = load_preset(name)
     assert found.about.endswith(".")
     assert Experiment.from_dict(found.experiment.to_dict()) == load(name)
-    shape = SHAPES[found.data.name]
+    train = black(found.data)
+    shape = train.shape
     network = Blueprint(found.network, shape, CLASSES, None).build(None)
     if isinstance(found.rule, RuleFromANN):
         found.rule.converter.check(network)
-    train = black(found.data.modality, shape)
     poisoned = found.attack.poison(train, seed=0)
     chosen = poisoned.plan.indices[:1]
     assert (pictures(poisoned.batch(chosen)) != pictures(train.batch(chosen))).any()
     stages = {phase.stage for phase in found.rule.phases()}
     assert {one.stage for one in found.expected} <= stages
+
+
+def spot(label: int, number: int) -> list[Event]:
+    """Return the events of a square whose place tells the class."""
+    place = 8 + 10 * label
+    return [(place + k % 9, place + k // 9 % 9, 100 * k + number, k % 2) for k in range(200)]
+
+
+def cifar10_dvs(root: Path) -> None:
+    for label, name in enumerate(CIFAR10):
+        for number in range(4):
+            file = root / f"CIFAR10DVS/{name}/{number}.aedat"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(aedat2(spot(label, number)))
+
+
+def dvs_gesture(root: Path) -> None:
+    folder = root / "DvsGesture"
+    folder.mkdir()
+    for part, users in (("train", range(3)), ("test", range(3, 5))):
+        files = [f"user{user:02}_led.aedat" for user in users]
+        (folder / f"trials_to_{part}.txt").write_text("\n".join(files))
+        for user, file in enumerate(files):
+            events = [
+                (x, y, t + 20_000 * label, p)
+                for label in range(11)
+                for x, y, t, p in spot(label, user)
+            ]
+            cuts = [f"{label + 1},{20_000 * label},{20_000 * (label + 1)}" for label in range(11)]
+            (folder / file).write_bytes(aedat3(packet(events)))
+            titles = "class,startTime_usec,endTime_usec"
+            (folder / file.replace(".aedat", "_labels.csv")).write_text("\n".join([titles, *cuts]))
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "counts"),
+    [("cifar10-dvs-hybrid", cifar10_dvs, (36, 4)), ("dvs-gesture-direct", dvs_gesture, (33, 22))],
+)
+def test_a_preset_of_each_event_data_set_runs_on_files_of_its_form(
+    name, write, counts, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SPIKEDOOR_CACHE", str(tmp_path / "cache"))
+    write(tmp_path)
+    small = ["device=cpu", f"data.root={tmp_path}", "data.steps=2", "rule.steps=2", "twin=false"]
+    small += ["network.width=4"]
+    stages = ("ann", "finetune") if name.endswith("hybrid") else ("training",)
+    record = run(load(name, (*small, *(f"rule.{stage}.epochs=1" for stage in stages))))
+    assert (record.data["train"], record.data["test"]) == counts
+    assert record.poison["count"] == counts[0] // 10
+    assert record.evaluation.stages[-1] == ("finetuned" if len(stages) == 2 else "direct")
+
+
+@pytest.mark.parametrize("name", ["cifar10-dvs", "dvs-gesture"])
+def test_their_trigger_can_be_one_of_events(name):
+    settings = (f"data={name}", 'attack.trigger={ name = "event-static" }')
+    for rule in ("direct", "conversion", "hybrid"):
+        assert load(f"{name}-{rule}", settings).attack.trigger.modality == "event"
 
 
 @pytest.mark.parametrize("name", [name for name in presets() if name.startswith("released-")])

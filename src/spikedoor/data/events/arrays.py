@@ -1,4 +1,4 @@
-"""Events as arrays x, y, t, p: `.npy`, `.npz` and HDF5 files."""
+"""Events as arrays x, y, t, p: `.npy` and `.npz` files."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from spikedoor.data.events.stream import Stream
-from spikedoor.data.events.zips import read_member, zip_entries
+from spikedoor.data.events.zips import most_unpacked, read_member, zip_entries
 from spikedoor.errors import DataError
 
-__all__ = ["parse_hdf5", "parse_npy", "parse_npz"]
+__all__ = ["NAMES", "parse_npy", "parse_npz", "stream_of"]
 
-_COLUMNS = ("x", "y", "t", "p")
-_MAX_PACKED = 1 << 31
-_MAX_RATIO = 256
+NAMES = ("x", "y", "t", "p")
+"""Names of the arrays."""
 _BROKEN_HEADER = (
     *(ValueError, KeyError, TypeError, SyntaxError, OverflowError, TokenError),
     *(RecursionError, MemoryError),
@@ -37,12 +36,12 @@ def parse_npy(data: bytes, sensor: tuple[int, int], name: str) -> Stream:
     """
     array = _array(data, name)
     if array.dtype.names is not None and array.ndim == 1:
-        missing = sorted(set(_COLUMNS) - set(array.dtype.names))
+        missing = sorted(set(NAMES) - set(array.dtype.names))
         if missing:
             raise DataError(f"{name}: expected the fields x, y, t, p, found no '{missing[0]}'")
-        return _stream({column: array[column] for column in _COLUMNS}, sensor, name)
-    if array.ndim == 2 and array.shape[1] == len(_COLUMNS):
-        return _stream(dict(zip(_COLUMNS, array.T, strict=True)), sensor, name)
+        return stream_of({column: array[column] for column in NAMES}, sensor, name)
+    if array.ndim == 2 and array.shape[1] == len(NAMES):
+        return stream_of(dict(zip(NAMES, array.T, strict=True)), sensor, name)
     raise DataError(
         f"{name}: expected an array with the fields x, y, t, p or of shape [E, 4], "
         f"found {array.dtype} {list(array.shape)}"
@@ -58,58 +57,20 @@ def parse_npz(data: bytes, sensor: tuple[int, int], name: str) -> Stream:
         name: What to call the file in a message.
 
     Raises:
-        DataError: If an array is missing or damaged, or they hold what `Stream` refuses.
+        DataError: If an array is missing, damaged, or packed beyond belief, or they hold what
+            `Stream` refuses.
     """
     archive, entries = zip_entries(BytesIO(data), name)
     with archive:
         found = {entry.filename: entry for entry in entries}
         arrays = {}
-        for column in _COLUMNS:
+        for column in NAMES:
             entry = found.get(f"{column}.npy")
             if entry is None:
                 raise DataError(f"{name}: expected the arrays x, y, t, p, found no '{column}'")
-            member = read_member(archive, entry, _MAX_PACKED, f"{name}/{column}.npy")
+            member = read_member(archive, entry, most_unpacked(len(data)), f"{name}/{column}.npy")
             arrays[column] = _array(member, f"{name}/{column}.npy")
-    return _stream(arrays, sensor, name)
-
-
-def parse_hdf5(data: bytes, sensor: tuple[int, int], name: str) -> Stream:
-    """Read the data sets x, y, t, p, each of whole numbers [E], at the root or below ``events``.
-
-    Args:
-        data: The file.
-        sensor: Height and width of the sensor.
-        name: What to call the file in a message.
-
-    Raises:
-        DataError: If h5py is not installed, the file is damaged, a data set is missing or claims
-            more than 256 values a byte of the file, or they hold what `Stream` refuses.
-    """
-    try:
-        import h5py  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise DataError(
-            f"{name}: HDF5 is read by h5py, which is not installed: pip install spikedoor[events]"
-        ) from None
-    try:
-        with h5py.File(BytesIO(data), "r") as file:
-            group = file.get("events", file)
-            arrays = {}
-            for column in _COLUMNS:
-                values = group.get(column, None)
-                if not isinstance(values, h5py.Dataset) or values.is_virtual or values.external:
-                    raise DataError(
-                        f"{name}: expected the data sets x, y, t, p, found no '{column}'"
-                    )
-                if values.size is None or values.size > _MAX_RATIO * len(data):
-                    raise DataError(f"{name}: expected '{column}' in the file, found a claim only")
-                if values.dtype.hasobject or values.dtype.itemsize > 8:
-                    raise DataError(f"{name}: expected whole numbers as '{column}'")
-                arrays[column] = np.asarray(values[()])
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise DataError(f"{name}: expected a whole HDF5 file: {reason}") from None
-    return _stream(arrays, sensor, name)
+    return stream_of(arrays, sensor, name)
 
 
 def _array(data: bytes, name: str) -> np.ndarray:
@@ -139,7 +100,12 @@ def _array(data: bytes, name: str) -> np.ndarray:
     return array.reshape(shape, order="F" if is_fortran else "C")
 
 
-def _stream(arrays: dict[str, np.ndarray], sensor: tuple[int, int], name: str) -> Stream:
+def stream_of(arrays: dict[str, np.ndarray], sensor: tuple[int, int], name: str) -> Stream:
+    """Return the events of arrays x, y, t, p of whole numbers [E]; polarities are 0 or -1, and 1.
+
+    Raises:
+        DataError: If they are no such arrays, or hold what `Stream` refuses.
+    """
     count = len(arrays["x"]) if arrays["x"].ndim else 0
     columns: dict[str, Any] = {}
     for column, values in arrays.items():

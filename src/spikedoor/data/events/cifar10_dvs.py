@@ -8,6 +8,7 @@ from typing import Any, final
 from spikedoor.data.events.members import Member
 from spikedoor.data.events.source import Part, UndividedSource, by_class
 from spikedoor.data.source import DATASETS
+from spikedoor.errors import DataError
 
 __all__ = ["Cifar10Dvs"]
 
@@ -47,7 +48,10 @@ class Cifar10Dvs(UndividedSource):
         for name in _CLASSES:
             base = self._existing(root, f"CIFAR10DVS/{name}", f"CIFAR10DVS/{name}.zip")
             if base.is_file():
-                files += by_class(base, (".aedat",))[name]
+                found = by_class(base, (".aedat",))
+                if name not in found:
+                    raise DataError(f"{base}: expected a folder {name!r}, found {min(found)!r}")
+                files += found[name]
                 continue
             if folders is None:
                 folders = by_class(self._base(root), (".aedat",))

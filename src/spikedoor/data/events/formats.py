@@ -7,8 +7,9 @@ from pathlib import PurePosixPath
 
 from spikedoor.data.events.aedat2 import parse_aedat2
 from spikedoor.data.events.aedat3 import parse_aedat3
-from spikedoor.data.events.arrays import parse_hdf5, parse_npy, parse_npz
+from spikedoor.data.events.arrays import parse_npy, parse_npz
 from spikedoor.data.events.atis import parse_atis
+from spikedoor.data.events.hdf5 import parse_hdf5
 from spikedoor.data.events.stream import Stream
 from spikedoor.errors import DataError
 

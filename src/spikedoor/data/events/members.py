@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import final
+from zipfile import ZipInfo
 
-from spikedoor.data.events.zips import read_member, zip_entries
+from spikedoor.data.events.zips import most_unpacked, read_member, zip_entries
 from spikedoor.data.files import read_limited
 from spikedoor.errors import DataError
 
@@ -50,7 +51,8 @@ def members(base: Path, suffixes: tuple[str, ...], depth: int) -> list[Member]:
         depth: Number of folders above a file, below the base.
 
     Raises:
-        DataError: If a link leaves the folder, or the archive is damaged.
+        DataError: If a link leaves the folder, the archive is damaged, or a name has a control
+            character in it.
     """
     found = _in_archive(base) if base.is_file() else _in_folder(base, depth)
     wanted = [
@@ -60,6 +62,9 @@ def members(base: Path, suffixes: tuple[str, ...], depth: int) -> list[Member]:
         and member.name.lower().endswith(suffixes)
         and not any(part.startswith((".", "__MACOSX")) for part in member.parts)
     ]
+    for member in wanted:
+        if any(ord(letter) < ord(" ") for letter in member.name):
+            raise DataError(f"{base}: expected names of one line, found {member.name!r}")
     return sorted(wanted, key=lambda member: member.parts)
 
 
@@ -86,15 +91,13 @@ def _reader(path: Path, name: str) -> Callable[[], bytes]:
 def _in_archive(path: Path) -> list[Member]:
     # The archive stays open as long as somebody holds one of its members.
     archive, entries = zip_entries(path, path.name)
-    changed = path.stat().st_mtime_ns
+    stat = path.stat()
+
+    def reader(entry: ZipInfo) -> Callable[[], bytes]:
+        limit = most_unpacked(min(entry.compress_size, stat.st_size))
+        return lambda: read_member(archive, entry, limit, f"{path.name}/{entry.filename}")
+
     return [
-        Member(
-            entry.filename,
-            entry.file_size,
-            changed,
-            lambda entry=entry: read_member(
-                archive, entry, _MAX_FILE, f"{path.name}/{entry.filename}"
-            ),
-        )
+        Member(entry.filename, entry.file_size, stat.st_mtime_ns, reader(entry))
         for entry in entries
     ]

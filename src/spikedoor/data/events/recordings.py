@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, Self, final
+from typing import Any, ClassVar, Literal, Self, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,6 +166,22 @@ class Events:
         made: Any = {name: getattr(self, name)[where] for name in COLUMNS}
         return type(self)(**made, offsets=offsets, sensor=self.sensor)
 
+    def let_go(self) -> None:
+        """Take what was read of columns mapped from a file off this process's memory.
+
+        Without it a process comes to hold all that it has ever read of them. The system keeps the
+        pages while it has room, so that reading them again costs little.
+        """
+        if not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        for name in COLUMNS:
+            column = getattr(self, name)
+            while isinstance(column, np.ndarray):
+                # No other mapping than one to read: this would undo what was written to a copy.
+                if isinstance(column, np.memmap) and column.mode == "r":
+                    cast("mmap.mmap", column._mmap).madvise(mmap.MADV_DONTNEED)
+                column = column.base
+
     def check(self, name: str) -> Self:
         """Return these recordings, after a look at every event.
 
@@ -262,7 +279,9 @@ class EventSet:
         Raises:
             DataError: If the indices are not whole numbers in ``0..N - 1``.
         """
-        return self.events.take(self._rows_at(indices))
+        taken = self.events.take(self._rows_at(indices))
+        self.events.let_go()
+        return taken
 
     def subset(self, indices: NDArray[np.integer]) -> EventSet:
         """Return the recordings at some indices, in their order, as a set on the same columns.

@@ -6,17 +6,26 @@ import struct
 import zlib
 from pathlib import Path
 from typing import BinaryIO
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from spikedoor.errors import DataError
 
-__all__ = ["read_member", "zip_entries"]
+__all__ = ["most_unpacked", "read_member", "zip_entries"]
+
+_MAX_FILE = 1 << 31
+_ALWAYS = 1 << 20
+_RATIO = 64  # events shrink to a third or a tenth
 
 _DAMAGE = (
     *(BadZipFile, zlib.error, struct.error, EOFError, OSError),
-    # What zipfile raises for passwords, unknown packings, and names or sizes that cannot be.
+    # What zipfile raises for passwords, and names or sizes that cannot be.
     *(RuntimeError, ValueError, IndexError, OverflowError),
 )
+
+
+def most_unpacked(packed: int) -> int:
+    """Return how many bytes may come of some packed ones; more is taken for an attack."""
+    return min(_MAX_FILE, max(_ALWAYS, _RATIO * packed))
 
 
 def zip_entries(file: Path | BinaryIO, name: str) -> tuple[ZipFile, list[ZipInfo]]:
@@ -33,7 +42,8 @@ def zip_entries(file: Path | BinaryIO, name: str) -> tuple[ZipFile, list[ZipInfo
         archive = ZipFile(file)
     except _DAMAGE as error:
         raise DataError(f"{name}: expected a whole zip archive: {error}") from None
-    return archive, [entry for entry in archive.infolist() if not entry.is_dir()]
+    # Not by `is_dir`, which fails on an entry without a name.
+    return archive, [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
 
 
 def read_member(archive: ZipFile, entry: ZipInfo, limit: int, name: str) -> bytes:
@@ -46,8 +56,13 @@ def read_member(archive: ZipFile, entry: ZipInfo, limit: int, name: str) -> byte
         name: What to call the file in a message.
 
     Raises:
-        DataError: If it is larger than the limit or than it claims, or damaged.
+        DataError: If it is larger than the limit or than it claims, damaged, or packed otherwise
+            than by deflate; the others can claim memory of their own.
     """
+    if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        raise DataError(
+            f"{name}: expected a file stored or deflated, found packing {entry.compress_type}"
+        )
     if entry.file_size > limit:
         raise DataError(f"{name}: expected at most {limit} bytes, found {entry.file_size}")
     try:
