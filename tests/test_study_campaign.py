@@ -17,8 +17,8 @@ from spikedoor.rules.conversion import Max
 from spikedoor.study import Campaign, Experiment, Sweep, Workshop, engine_of, run
 from spikedoor.study.engines import Engine, InProcess, Outcome, Workers, carry_out
 from spikedoor.study.forecast import History
+from spikedoor.study.measures import MEASURES
 from spikedoor.study.nodes import Node
-from spikedoor.study.results import MEASURES
 from spikedoor.study.schedule import Board, missing, work_off
 
 QUICK = {"epochs": 1, "batch": 64}

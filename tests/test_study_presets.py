@@ -13,9 +13,9 @@ from spikedoor.errors import ConfigError
 from spikedoor.records import Store
 from spikedoor.rules import RuleFromANN
 from spikedoor.study import Experiment, Preset, compare, load, load_preset, located, presets, run
+from spikedoor.study.measures import MEASURES
 from spikedoor.study.preset import Expected
 from spikedoor.study.reproduce import reproduction
-from spikedoor.study.results import MEASURES
 from spikedoor.victim import Blueprint
 
 SHAPES = {

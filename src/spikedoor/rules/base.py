@@ -51,6 +51,15 @@ class Phase:
     encoding: Encoding = field(default_factory=Direct)
     readout: Readout = field(default_factory=MeanCurrent)
 
+    @property
+    def run(self) -> dict[str, Any]:
+        """How the finished network is run, as plain values."""
+        return {
+            "steps": self.steps,
+            "encoding": self.encoding.to_dict(),
+            "readout": self.readout.to_dict(),
+        }
+
     def dressed(self, stage: Stage) -> Stage:
         """Return a stage with the weights of this phase, made by a rule that runs it otherwise."""
         return replace(stage, steps=self.steps, encoding=self.encoding, readout=self.readout)

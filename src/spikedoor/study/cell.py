@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
-
-import torch
 
 from spikedoor.attack.plan import poison_count
 from spikedoor.attack.triggers.base import Trigger
 from spikedoor.data.base import Dataset
-from spikedoor.errors import ConfigError
 from spikedoor.metrics import Answers
 from spikedoor.rules import Phase
 from spikedoor.snn.encoding import Encoding
+from spikedoor.study.defended import Owner, Sources, defence_node, defended
 from spikedoor.study.experiment import Experiment
 from spikedoor.study.nodes import Node
 
 __all__ = ["Cell", "Owner", "Question", "cell", "with_shared_simulations"]
-
-Owner = Literal["victim", "twin"]
 
 _WATCHED = 128
 """Test samples whose spikes are counted."""
@@ -48,6 +44,7 @@ class Cell:
         answers: The predictions that the scores are read from. A node may simulate more steps than
             this experiment needs; the first ones are the same.
         activity: Firing rates of the victim's spiking stages, on some of the same samples.
+        detections: By owner, what a detector finds, if the experiment has one.
     """
 
     experiment: Experiment
@@ -57,12 +54,20 @@ class Cell:
     phases: dict[str, Phase]
     answers: dict[Question, Node]
     activity: dict[Question, Node]
+    detections: dict[Owner, Node] = field(default_factory=dict)
 
     def leaves(self) -> Iterator[Node]:
         """Yield the nodes that nothing else of this cell is made from."""
         yield self.poison
         yield from self.answers.values()
         yield from self.activity.values()
+        yield from self.detections.values()
+
+    @property
+    def defended(self) -> str | None:
+        """Name of the stage that a defence works on; None without a defence."""
+        plan = self.experiment.defence
+        return None if plan is None else defended(plan, self.experiment.rule.phases()).stage
 
     def said(self, owner: Owner, stage: str, result: Callable[[Node], Any]) -> Answers:
         """Return the predictions of a stage after each of its steps.
@@ -101,6 +106,17 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
     }
     if experiment.twin and poisoned:
         stages["twin"] = clean
+    detections: dict[Owner, Node] = {}
+    if experiment.defence is not None:
+        sources = Sources(train, test, poison if poisoned else None)
+        for owner, made in stages.items():
+            node = defence_node(experiment, experiment.defence, made, sources, owner)
+            if node.kind == "detection":
+                detections[owner] = node
+            else:
+                stages[owner] = {**made, node.kind: node}
+        if not detections:
+            phases = (*phases, replace(phases[-1], stage="repaired", source="clean"))
     answers = {
         Question(owner, phase.stage, triggered): _answers(
             experiment, phase, {"stage": made[phase.stage], "data": test}, train, triggered
@@ -114,7 +130,8 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
         for question, node in answers.items()
         if question.owner == "victim" and question.stage != "ann"
     }
-    return Cell(experiment, train, poison, stages, {p.stage: p for p in phases}, answers, activity)
+    by_stage = {phase.stage: phase for phase in phases}
+    return Cell(experiment, train, poison, stages, by_stage, answers, activity, detections)
 
 
 def with_shared_simulations(cells: Iterable[Cell]) -> list[Cell]:
@@ -158,17 +175,6 @@ def _data_node(experiment: Experiment, data: Dataset, part: Literal["train", "te
     return Node("data", config, means=means)
 
 
-def _machine(experiment: Experiment) -> dict[str, Any]:
-    """Return what of the machine decides the last bits of a result."""
-    wanted = experiment.device
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            "device: expected 'cpu' or 'auto', got 'cuda', but torch sees no GPU here"
-        )
-    device = "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
-    return {"device": device, "threads": experiment.threads or torch.get_num_threads()}
-
-
 def _stages(
     experiment: Experiment, phases: tuple[Phase, ...], data: Node, poison: Node | None
 ) -> dict[str, Node]:
@@ -184,7 +190,7 @@ def _stages(
             "network": experiment.network.to_dict(),
             "settings": phase.decided_by,
             "seed": experiment.seed,
-            **_machine(experiment),
+            **experiment.machine(),
         }
         before = Node(phase.stage, config, inputs, {"rule": experiment.rule.to_dict()})
         made[phase.stage] = before
@@ -195,12 +201,10 @@ def _answers(
     experiment: Experiment, phase: Phase, inputs: dict[str, Node], train: Node, triggered: bool
 ) -> Node:
     config = {
-        "steps": phase.steps,
-        "encoding": phase.encoding.to_dict(),
-        "readout": phase.readout.to_dict(),
+        **phase.run,
         "seed": experiment.seed,
         "trigger": None,
-        **_machine(experiment),
+        **experiment.machine(),
     }
     if triggered:
         trigger = experiment.attack.trigger

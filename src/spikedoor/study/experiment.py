@@ -6,12 +6,14 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import torch
 from pydantic import Field, model_validator
 
 from spikedoor.attack import Attack
 from spikedoor.attack.triggers import check_modality
 from spikedoor.component import Component
 from spikedoor.data import DataSource
+from spikedoor.defences.plan import DefencePlan
 from spikedoor.errors import ConfigError
 from spikedoor.rules import Rule
 from spikedoor.snn.networks import Architecture, SmallConv
@@ -32,6 +34,8 @@ class Experiment(Component):
     """Plan of the network."""
     rule: Rule
     """Learning rule."""
+    defence: DefencePlan | None = None
+    """What is done against the attack, if anything."""
     twin: bool = True
     """Train a clean twin on the same seed, as the control of every claim."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
@@ -45,6 +49,28 @@ class Experiment(Component):
         check_modality(self.attack.trigger, self.data)
         self.rule.check_samples(self.data)
         return self
+
+    @model_validator(mode="after")
+    def _has_the_stage_to_defend(self) -> Self:
+        stages = [phase.stage for phase in self.rule.phases()]
+        if self.defence is not None and self.defence.stage == "ann" and "ann" not in stages:
+            raise ConfigError(
+                f"defence.stage: rule '{self.rule.name}' has no ANN; expected 'final', got 'ann'"
+            )
+        return self
+
+    def machine(self) -> dict[str, Any]:
+        """Return what of the machine decides the last bits of a result: device and threads.
+
+        Raises:
+            ConfigError: If a GPU is asked for and there is none.
+        """
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError(
+                "device: expected 'cpu' or 'auto', got 'cuda', but torch sees no GPU here"
+            )
+        device = "cuda" if self.device != "cpu" and torch.cuda.is_available() else "cpu"
+        return {"device": device, "threads": self.threads or torch.get_num_threads()}
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -12,31 +10,26 @@ from numpy.typing import NDArray
 
 from spikedoor.data.base import SampleSet
 from spikedoor.errors import ConfigError
-from spikedoor.metrics import Answers, Mean, Rate, Ratio, Scores, mean_interval, score
+from spikedoor.metrics import (
+    Answers,
+    Scores,
+    defence_effectiveness,
+    mean_interval,
+    score,
+)
 from spikedoor.progress import bar
 from spikedoor.records import Store
 from spikedoor.records.columns import TIMES
-from spikedoor.study.cell import Cell, Owner, Question
+from spikedoor.study.cell import Cell, Question
+from spikedoor.study.defended import Owner
+from spikedoor.study.defending import Detected, detection_scores
+from spikedoor.study.measures import DETECTION, REPAIR, companied, mean, scores_of
 from spikedoor.study.nodes import Node, walk
 from spikedoor.study.sweep import Planned
 from spikedoor.study.work import notes, unpacked
 from spikedoor.study.workshop import Workshop
 
-__all__ = ["MEASURES", "rows"]
-
-MEASURES = (
-    "clean_accuracy",
-    "attack_success",
-    "clean_model",
-    "attack_success_all",
-    "recovered_accuracy",
-    "migration_ratio",
-    "migration_retained",
-    "firing_rate",
-    "firing_rate_triggered",
-)
-"""Columns with a value, and with ``.low``, ``.high`` and ``.count`` beside it."""
-
+__all__ = ["rows"]
 
 FOLD = "data.fold"
 
@@ -60,6 +53,12 @@ def rows(
     nothing; or "missing" with a reason. Firing rates are means over the samples that were watched,
     over all neurons and steps, with Student's interval over the samples.
 
+    Where experiments have detectors, rows have the measures of `DETECTION`: the area under the ROC
+    curve, the share of the positives found where 1 and 5 % of the negatives are flagged, the shares
+    of positives and negatives flagged at the method's own threshold, and the latter of the twin's.
+    A detector of models says one thing a model: that its target was found, or that it was falsely
+    accused. Where they have eliminators, rows have "effectiveness" (DER).
+
     Args:
         planned: The experiments.
         cells: Their graphs.
@@ -78,6 +77,7 @@ def rows(
         if FOLD not in axes:
             raise ConfigError(f"pool folds: expected an axis '{FOLD}', got {', '.join(axes)}")
         axes.remove(FOLD)
+    extra = tuple(dict.fromkeys(name for cell in cells for name in _extra(cell)))
     groups: dict[Any, list[int]] = {}
     for i, plan in enumerate(planned):
         alone = i if not pool_folds else None
@@ -92,7 +92,8 @@ def rows(
                 row = {"part": plan.part, **{name: plan.axes.get(name) for name in axes}}
                 row |= {"rule": first.experiment.rule.name, "seed": first.experiment.seed}
                 row |= {"stage": stage}
-                found += [row | one for one in reader.outcomes(group, stage, every_step)]
+                more = reader.defence(group, stage, extra)
+                found += [row | one | more for one in reader.outcomes(group, stage, every_step)]
             advance(len(chosen))
     return found
 
@@ -108,11 +109,10 @@ class _Reader:
     def outcomes(self, group: Group, stage: str, every_step: bool) -> Iterator[dict[str, Any]]:
         """Yield the measures of a stage after its last step or every one, or why there are none."""
         steps = group[0][0].phases[stage].steps
-        asked = (node for cell, _ in group for node in self._asked(cell, stage))
-        lacking = next((node for node in asked if self._result(node) is None), None)
+        lacking = self._lacking([cell for cell, _ in group], stage)
         if lacking is not None:
             nothing = dict.fromkeys(TIMES)
-            yield {"T": steps, **_measured(None, None, {}), **nothing, **self._why(lacking)}
+            yield {"T": steps, **scores_of(None, None, {}), **nothing, **self._why(lacking)}
             return
         times = self._times(group, stage)
         rates = self._firing(group, stage)
@@ -120,13 +120,58 @@ class _Reader:
         assert victim is not None
         for step in range(1, steps + 1) if every_step else (steps,):
             found = victim(step)
-            measured = _measured(
+            measured = scores_of(
                 found,
                 twin(step) if twin else None,
                 {name: mean_interval(seen[:step].mean(0)) for name, seen in rates.items()},
             )
             status = "diverged" if found.diverged else "done"
             yield {"T": step, **measured, **times, "status": status, "reason": None}
+
+    def defence(self, group: Group, stage: str, names: Sequence[str]) -> dict[str, Any]:
+        """Return the measures of defences by name, None where there are none of this stage."""
+        measured: dict[str, Any] = {}
+        cells = [cell for cell, _ in group]
+        if all(cell.detections and cell.defended == stage for cell in cells):
+            measured = self._detection(cells)
+        elif stage == "repaired" and self._lacking(cells, stage) is None:
+            measured = self._repair(group)
+        found: dict[str, Any] = {}
+        for name in names:
+            found |= companied(name, measured.get(name))
+        return found
+
+    def _detection(self, cells: Sequence[Cell]) -> dict[str, Any]:
+        by_owner: dict[Owner, list[Detected]] = {}
+        for owner in ("victim", "twin"):
+            nodes = [cell.detections[owner] for cell in cells if owner in cell.detections]
+            made = [self._result(node) for node in nodes]
+            if made and all(one is not None for one in made):
+                by_owner[owner] = made
+        plan = cells[0].experiment.defence
+        assert plan is not None
+        return detection_scores(by_owner, plan.method.task)
+
+    def _repair(self, group: Group) -> dict[str, Any]:
+        before = self._scorer(group, "victim", _final(group[0][0]))
+        after = self._scorer(group, "victim", "repaired")
+        assert before is not None
+        assert after is not None
+        first, last = (one(group[0][0].phases["repaired"].steps) for one in (before, after))
+        if first.attack_success is None or last.attack_success is None:
+            return {}
+        rated = defence_effectiveness(
+            first.clean_accuracy.value,
+            first.attack_success.value,
+            last.clean_accuracy.value,
+            last.attack_success.value,
+        )
+        return {"effectiveness": rated}
+
+    def _lacking(self, cells: Sequence[Cell], stage: str) -> Node | None:
+        """Return a node that the measures of a stage need and that is not there."""
+        asked = (node for cell in cells for node in self._asked(cell, stage))
+        return next((node for node in asked if self._result(node) is None), None)
 
     def _asked(self, cell: Cell, stage: str) -> Iterator[Node]:
         """Yield the predictions that a row is made of."""
@@ -171,8 +216,8 @@ class _Reader:
             if made:
                 took, to_best = zip(*(self._took(node.key) for node in made), strict=True)
                 found |= {
-                    f"{prefix}seconds": _mean(took),
-                    f"{prefix}seconds_to_best": _mean(to_best),
+                    f"{prefix}seconds": mean(took),
+                    f"{prefix}seconds_to_best": mean(to_best),
                 }
         return found
 
@@ -201,25 +246,13 @@ class _Reader:
         return {"status": "missing", "reason": "not run yet"}
 
 
-def _measured(victim: Scores | None, twin: Scores | None, rates: dict[str, Mean]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in MEASURES:
-        owner, field = (twin, "attack_success") if name == "clean_model" else (victim, name)
-        value: Rate | Ratio | Mean | None = rates.get(name) or getattr(owner, field, None)
-        low, high = value.interval if value is not None else (None, None)
-        found |= {
-            name: _finite(value.value if value is not None else None),
-            f"{name}.low": _finite(low),
-            f"{name}.high": _finite(high),
-            f"{name}.count": value.count if value is not None else None,
-        }
-    return found
+def _extra(cell: Cell) -> tuple[str, ...]:
+    """Return the measures that a cell's defence adds."""
+    if cell.experiment.defence is None:
+        return ()
+    return DETECTION if cell.detections else REPAIR
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if len(known) == len(values) else None
+def _final(cell: Cell) -> str:
+    """Return the last stage of the rule itself."""
+    return [stage for stage in cell.phases if stage != "repaired"][-1]

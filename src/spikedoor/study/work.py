@@ -23,6 +23,7 @@ from spikedoor.rules import Rule
 from spikedoor.snn.encoding import Encoding
 from spikedoor.snn.networks import Architecture
 from spikedoor.snn.readout import Readout
+from spikedoor.study.defending import detected, files_of, from_files, repaired
 from spikedoor.study.nodes import Node
 from spikedoor.victim import Activity, Attacked, Stage, Victim, activity
 from spikedoor.victim.files import stage_from, weights_file
@@ -53,7 +54,8 @@ def make(node: Node, inputs: dict[str, Any]) -> Any:
 
     Returns:
         For "poison" a `Poison`, for "answers" the predicted classes after each step [steps,
-        samples], for "activity" an `Activity`, and for all others a `Stage`.
+        samples], for "activity" an `Activity`, for "detection" a `Detected`, and for all others a
+        `Stage`.
     """
     if node.kind == "poison":
         return _poison(node, **inputs)
@@ -62,6 +64,11 @@ def make(node: Node, inputs: dict[str, Any]) -> Any:
             return _answers(node, **inputs)
         if node.kind == "activity":
             return _activity(node, **inputs)
+        if node.kind == "repaired":
+            return repaired(node, *_defended(node, **inputs))
+        if node.kind == "detection":
+            known = {name: found for name, found in inputs.items() if name != "data"}
+            return detected(node, *_defended(node, **known), inputs.get("data"))
         return _stage(node, inputs)
 
 
@@ -73,15 +80,27 @@ def _poison(node: Node, data: Dataset, model: Stage | None = None) -> Poison:
 
 def _stage(node: Node, inputs: dict[str, Any]) -> Stage:
     config = node.config
-    train = inputs["data"].train
-    if "poison" in inputs:
-        chosen = node.inputs["poison"].config
-        attack = Attack.from_dict(chosen["attack"]).prepare(train, chosen["seed"])
-        train = inputs["poison"].of(train, attack.trigger)
+    train = _poisoned(node, inputs["data"], inputs.get("poison"))
     rule = Rule.from_dict(node.means["rule"])
     (phase,) = (phase for phase in rule.phases() if phase.stage == node.kind)
     network = Architecture.from_dict(config["network"])
     return phase.make(network, train, config["seed"], config["device"], inputs.get("before"))
+
+
+def _poisoned(node: Node, data: Dataset, poison: Poison | None) -> SampleSet:
+    """Return the training set, poisoned if a node is made from poison."""
+    if poison is None:
+        return data.train
+    chosen = node.inputs["poison"].config
+    attack = Attack.from_dict(chosen["attack"]).prepare(data.train, chosen["seed"])
+    return poison.of(data.train, attack.trigger)
+
+
+def _defended(
+    node: Node, stage: Stage, train: Dataset, poison: Poison | None = None
+) -> tuple[Stage, SampleSet, SampleSet]:
+    """Return the stage as it is run, and the training set with and without poison."""
+    return _asked(node, stage), _poisoned(node, train, poison), train.train
 
 
 def _answers(
@@ -141,6 +160,8 @@ def packed(node: Node, result: Any) -> dict[str, bytes]:
         small = np.uint8 if result.size == 0 or result.max() < 256 else np.uint16
         # Samples first: a sample's answers soon stay the same, which compresses well.
         return {_ANSWERS: _npz(answers=np.ascontiguousarray(result.T, small))}
+    if node.kind == "detection":
+        return files_of(result)
     if node.kind == "activity":
         single = {name: getattr(result, name).astype(np.float32) for name in _RATES}
         return {_ACTIVITY: _npz(layers=np.array(result.layers), **single)}
@@ -163,6 +184,8 @@ def unpacked(node: Node, files: dict[str, bytes]) -> Any:
         if node.kind == "answers":
             with np.load(io.BytesIO(files[_ANSWERS]), allow_pickle=False) as arrays:
                 return arrays["answers"].T.astype(np.int64)
+        if node.kind == "detection":
+            return from_files(files)
         if node.kind == "activity":
             with np.load(io.BytesIO(files[_ACTIVITY]), allow_pickle=False) as arrays:
                 rates = (arrays[name].astype(np.float64) for name in _RATES)

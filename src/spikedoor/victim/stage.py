@@ -25,7 +25,7 @@ from spikedoor.victim.blueprint import Blueprint
 
 __all__ = ["Stage", "StageName"]
 
-StageName = Literal["ann", "converted", "finetuned", "direct"]
+StageName = Literal["ann", "converted", "finetuned", "direct", "repaired"]
 
 _PIECE = 4  # steps simulated at once
 _PIXELS = 2048 * 32 * 32  # simulated at once: more takes memory and gains no time

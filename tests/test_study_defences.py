@@ -1,0 +1,206 @@
+"""Defences in an experiment: what they are given, where their results go, and what is stored."""
+
+import numpy as np
+import pytest
+
+from spikedoor.attack import Attack
+from spikedoor.attack.triggers import EventStatic, Patch
+from spikedoor.data import Digits
+from spikedoor.data.events.simulated import DigitsDvs
+from spikedoor.defences import DEFENCES, Detection
+from spikedoor.defences.defender import Defender
+from spikedoor.defences.inputs import Inputs, spread
+from spikedoor.errors import ConfigError
+from spikedoor.records import Store
+from spikedoor.study import Campaign, Experiment, Sweep
+from spikedoor.study.defending import Detected, detection_scores
+from spikedoor.study.engines import InProcess
+from spikedoor.study.nodes import walk
+
+QUICK = {"epochs": 5, "batch": 32, "optimiser": {"name": "adam", "lr": 5e-3}}
+SWEEP = Sweep(
+    base={
+        "data": {"name": "digits", "train_limit": 300, "test_limit": 60},
+        "network": {"name": "small-conv", "width": 4, "pool": "avg"},
+        "attack": {"rate": 0.1, "trigger": {"name": "patch", "size": 2}},
+        "rule": {"name": "conversion", "steps": 16, "ann": QUICK},
+        "defence": {"clean": 0.2},
+    },
+    grid={
+        "defence.method": [
+            "activation-clustering",
+            {"name": "fine-tuning", "training": {"epochs": 1}},
+        ],
+        "defence.stage": ["final", "ann"],
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Campaign:
+    campaign = Campaign.of(SWEEP, Store(tmp_path_factory.mktemp("defences") / "store"))
+    assert not campaign.run(InProcess(campaign.workshop)).failed
+    return campaign
+
+
+def rows(made: Campaign, **wanted: str) -> list[dict]:
+    return [r for r in made.rows() if all(r[k.replace("__", ".")] == v for k, v in wanted.items())]
+
+
+def test_detection_stands_in_the_rows_of_the_stage_it_looked_at(made):
+    for where, stage in (("final", "converted"), ("ann", "ann")):
+        told = {"defence__method": "activation-clustering", "defence__stage": where}
+        for row in rows(made, **told):
+            assert (row["auroc"] is not None) == (row["stage"] == stage)
+            assert row["effectiveness"] is None
+        (row,) = rows(made, stage=stage, **told)
+        assert (row["found.count"], row["false_alarms.count"]) == (30, 270)
+        assert row["twin_false_alarms.count"] == 300
+
+
+def test_a_repaired_stage_has_rows_like_any_other(made):
+    for where in ("final", "ann"):
+        method = "fine-tuning(training=(epochs=1))"
+        told = {"defence__method": method, "defence__stage": where, "stage": "repaired"}
+        (row,) = rows(made, **told)
+        assert row["clean_accuracy.count"] == 60
+        assert row["migration_ratio"] is not None
+        assert row["clean_model"] is not None
+        assert 0 <= row["effectiveness"] <= 1
+
+
+def test_defences_share_the_victims_they_are_tried_on(made):
+    kinds = [node.kind for node in made.nodes()]
+    assert kinds.count("ann") == 2
+    assert kinds.count("converted") == 2
+    assert kinds.count("repaired") == 4
+    assert kinds.count("detection") == 4
+
+
+def test_an_eliminator_depends_on_nothing_triggered(made):
+    for node in made.nodes():
+        if node.kind == "repaired":
+            assert set(node.inputs) == {"stage", "train"}
+            assert "trigger" not in node.config
+            own = {n.kind for n in walk(node.inputs["train"])}
+            assert own == {"data"}
+
+
+def test_a_repaired_ann_is_converted_on_clean_samples(made):
+    (node,) = [
+        n
+        for n in made.nodes()
+        if n.kind == "repaired"
+        and n.inputs["stage"].kind == "ann"
+        and any(inner.kind == "poison" for inner in walk(n))
+    ]
+    stage = made.workshop.result(node)
+    assert stage.name == "repaired"
+    assert stage.blueprint.neuron is not None
+    assert made.workshop.result(node.inputs["stage"]).blueprint.neuron is None
+
+
+def test_a_direct_rule_has_no_ann_to_defend():
+    plain = {"data": "digits", "rule": "direct"}
+    with pytest.raises(ConfigError, match=r"defence\.stage.*direct.*'final'"):
+        Experiment.from_dict({**plain, "defence": {"method": "fine-tuning", "stage": "ann"}})
+
+
+def test_an_experiment_without_a_defence_has_the_keys_it_had(made):
+    plain = SWEEP.model_copy(update={"grid": {}})
+    base = {k: v for k, v in plain.base.items() if k != "defence"}
+    campaign = Campaign.of(plain.model_copy(update={"base": base}), made.store)
+    assert not campaign.missing()
+    assert "auroc" not in campaign.rows()[0]
+
+
+# What a defender has
+
+
+def test_the_defenders_samples_are_clean_and_apart():
+    data = Digits().load().train
+    poisoned = Attack(trigger=Patch(size=2), rate=0.5).poison(data, 0)
+    defender = Defender.of(data, 0.2, poisoned, seed=3)
+    ours = [x.tobytes() for x in defender.clean.batch(np.arange(len(defender.clean)))]
+    held = [x.tobytes() for x in defender.validation.batch(np.arange(len(defender.validation)))]
+    clean = {x.tobytes() for x in data.batch(np.arange(len(data)))}
+    assert len(ours) + len(held) == int(0.2 * len(data))
+    assert set(ours) | set(held) <= clean
+    assert not set(ours) & set(held)
+    counts = np.bincount(defender.clean.labels)
+    assert counts.max() - counts.min() <= 2
+    again = Defender.of(data, 0.2, poisoned, seed=3)
+    assert np.array_equal(again.clean.labels, defender.clean.labels)
+
+
+def test_too_few_samples_are_refused():
+    with pytest.raises(ConfigError, match="larger share"):
+        Defender.of(Digits().load().train, 0.001)
+
+
+def test_without_a_training_set_a_detector_of_one_says_so():
+    defender = Defender.of(Digits().load().train, 0.2)
+    with pytest.raises(ConfigError, match="'x' needs the training set"):
+        defender.training_set("x")
+
+
+# Inputs
+
+
+@pytest.mark.parametrize("kind", ["image", "event"])
+def test_inputs_come_from_both_sets_in_any_order(kind):
+    source = Digits(test_limit=40) if kind == "image" else DigitsDvs(train_limit=20, test_limit=12)
+    test = source.load().test
+    trigger = Patch(size=2) if kind == "image" else EventStatic(size=3)
+    shown = Attack(trigger=trigger).challenge(test)
+    inputs = Inputs(test, shown, (spread(len(test), 5), spread(len(shown), 4)))
+    assert len(inputs) == 9
+    assert inputs.from_second.tolist() == [False] * 5 + [True] * 4
+    asked = np.array([7, 0, 5, 3])
+    batch = inputs.batch(asked)
+    for place, index in enumerate(asked):
+        first = index < 5
+        base, chosen = (test, inputs.chosen[0]) if first else (shown, inputs.chosen[1])
+        (expected, found) = base.batch(chosen[[index if first else index - 5]]), batch
+        if kind == "image":
+            assert np.array_equal(found[place], expected[0])
+        else:
+            one = found.take(np.array([place]))
+            assert np.array_equal(one.t, expected.t)
+            assert np.array_equal(one.x, expected.x)
+    with pytest.raises(ConfigError, match="no labels"):
+        _ = inputs.labels
+
+
+# Scores of detectors
+
+
+def found(scores: list[float], positive: list[int], threshold: float = 0.5) -> Detected:
+    return Detected(Detection(np.array(scores), threshold), np.array(positive, np.bool_))
+
+
+def test_scores_of_samples_by_hand():
+    victim = found([0.9, 0.8, 0.7, 0.2, 0.6, 0.1], [1, 1, 0, 0, 0, 1])
+    twin = found([0.1, 0.9], [0, 0])
+    told = detection_scores({"victim": [victim], "twin": [twin]}, "data")
+    assert told["auroc"].value == pytest.approx(6 / 9)
+    assert told["found"].to_dict() == {"successes": 2, "count": 3}
+    assert told["false_alarms"].to_dict() == {"successes": 2, "count": 3}
+    assert told["twin_false_alarms"].to_dict() == {"successes": 1, "count": 2}
+    assert told["found_at_1"].to_dict() == {"successes": 2, "count": 3}
+
+
+def test_a_model_is_found_by_its_target_and_a_clean_one_falsely_accused_by_any():
+    hit, miss = found([0.9, 0.1], [1, 0]), found([0.1, 0.9], [1, 0])
+    clean, accused = found([0.1, 0.2], [0, 0]), found([0.1, 0.9], [0, 0])
+    told = detection_scores({"victim": [hit, miss], "twin": [clean, accused]}, "model")
+    assert told["found"].to_dict() == {"successes": 1, "count": 2}
+    assert told["twin_false_alarms"].to_dict() == {"successes": 1, "count": 2}
+    assert "false_alarms" not in told
+
+
+def test_every_method_says_what_it_needs_looks_at_and_when_it_fails():
+    for name in DEFENCES.names():
+        text = DEFENCES[name].__doc__ or ""
+        for question in ("Needs:", "Looks at:", "Fails:"):
+            assert question in text, (name, question)
