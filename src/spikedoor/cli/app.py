@@ -12,6 +12,7 @@ import typer
 
 from spikedoor.cli import (
     catalogue,
+    defences,
     experiments,
     machine,
     probe,
@@ -37,6 +38,8 @@ Examples:
   spikedoor preview experiment.toml --out trigger.png
   spikedoor run experiment.toml --set attack.rate=0.1 --seed 3
   spikedoor probe runs/experiment-1
+  spikedoor defend runs/experiment-1 --with fine-pruning
+  spikedoor audit runs/experiment-1
   spikedoor sweep rates.toml --workers 2
   spikedoor table rates.toml --mean
   spikedoor reproduce badnets-pytorch-mnist-short
@@ -66,6 +69,8 @@ app.command("reproduce", epilog=reproduce.REPRODUCE_EXAMPLES)(reproduce.reproduc
 app.command("check", epilog=experiments.CHECK_EXAMPLES)(experiments.check)
 app.command("preview", epilog=experiments.PREVIEW_EXAMPLES)(experiments.preview)
 app.command("probe", epilog=probe.PROBE_EXAMPLES)(probe.probe)
+app.command("defend", epilog=defences.DEFEND_EXAMPLES)(defences.defend)
+app.command("audit", epilog=defences.AUDIT_EXAMPLES)(defences.audit)
 app.command("list", epilog=catalogue.LIST_EXAMPLES)(catalogue.list_members)
 app.command("show", epilog=catalogue.SHOW_EXAMPLES)(catalogue.show)
 app.command("env")(machine.env)

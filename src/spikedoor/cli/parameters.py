@@ -14,6 +14,7 @@ from spikedoor.registry import Family
 __all__ = ["Parameter", "parameters", "snippet"]
 
 _PLACES = {
+    "defence": "defence.method",
     "dataset": "data",
     "trigger": "attack.trigger",
     "label-rule": "attack.target",

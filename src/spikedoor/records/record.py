@@ -67,6 +67,9 @@ class Record:
         activity: By spiking stage and by "clean" and "triggered": the firing rate over the first t
             steps for every t, in spikes a neuron and step, and over all steps for each layer; on
             some of the test samples. Empty in records of before it was kept.
+        defence: What a detector found: "plan", its configuration; "stage", which it looked at; and
+            "measures", each with value, low, high and count. Empty without a detector; a repaired
+            stage is one of the stages.
         created: UTC time of the end of the run, ISO 8601.
     """
 
@@ -80,6 +83,7 @@ class Record:
     created: str
     twin_stages: dict[str, Any] = field(default_factory=dict)
     activity: dict[str, Any] = field(default_factory=dict)
+    defence: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rule(self) -> str:
@@ -100,6 +104,7 @@ class Record:
             "stages": _finite(self.stages),
             "twin_stages": _finite(self.twin_stages),
             "activity": self.activity,
+            "defence": self.defence,
             "scores": {
                 stage: {
                     "victim": [s.to_dict() for s in found.by_step(stage)],
@@ -158,6 +163,7 @@ class Record:
                 plain["created"],
                 plain["twin_stages"],
                 plain.get("activity", {}),
+                plain.get("defence", {}),
             )
         except _DAMAGE as error:
             raise DataError(f"{folder}: the record is damaged ({error})") from error

@@ -69,6 +69,16 @@ def label(rule: str) -> str:
     return f"{_SHORT[rule]} {rule}" if rule in _SHORT else rule
 
 
+_DETECTION = {
+    "auroc": "AUROC",
+    "found_at_1": "found where 1 % of the clean are flagged",
+    "found_at_5": "where 5 % are",
+    "found": "at its own threshold found",
+    "false_alarms": "false alarms",
+    "twin_false_alarms": "false alarms on the clean twin",
+}
+
+
 def rows(records: Iterable[Record], every_step: bool = False) -> list[Row]:
     """Return one row for each stage of each record, in order.
 
@@ -126,6 +136,7 @@ def notes(records: Sequence[Record]) -> list[str]:
     found = list(dict.fromkeys(_poison(record) for record in records))
     return [
         *found,
+        *(_detection(record) for record in records if record.defence),
         "Rates with 95 % intervals. ASR: triggered samples of other classes that are taken for the "
         "target; clean model: the same of the twin trained without poison; migration: ASR of the "
         "SNN over ASR of its ANN (ratio), and samples fooling the ANN that still fool the SNN "
@@ -148,6 +159,22 @@ def _poison(record: Record) -> str:
         f"{data['name']}, {data['train']:,} training and {data['test']:,} test samples; "
         f"poisoned: {poison['count']:,} ({share}){cover}; seed {record.experiment['seed']}."
     )
+
+
+def _detection(record: Record) -> str:
+    """Return in a sentence what a detector found."""
+    told = record.defence
+    shares = []
+    for name, measure in told["measures"].items():
+        if measure["value"] is not None:
+            scale, unit = (1, "") if name == "auroc" else (100, " %")
+            value, low, high = (scale * measure[key] for key in ("value", "low", "high"))
+            digits = 3 if name == "auroc" else 1
+            shares.append(
+                f"{_DETECTION[name]} {value:.{digits}f}{unit} [{low:.{digits}f}, {high:.{digits}f}]"
+                f" n={measure['count']}"
+            )
+    return f"{told['plan']['method']['name']} on stage {told['stage']}: {'; '.join(shares)}."
 
 
 def text(records: Sequence[Record], every_step: bool = False) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from spikedoor.metrics import Auroc, Mean, Rate, Ratio, Scores
 
-__all__ = ["DETECTION", "MEASURES", "REPAIR", "companied", "mean", "scores_of"]
+__all__ = ["DETECTION", "MEASURES", "REPAIR", "companied", "described", "mean", "scores_of"]
 
 MEASURES = (
     "clean_accuracy",
@@ -43,14 +43,15 @@ def scores_of(victim: Scores | None, twin: Scores | None, rates: dict[str, Mean]
 def companied(name: str, value: Rate | Ratio | Mean | Auroc | float | None) -> dict[str, Any]:
     """Return a measure with its companions; a plain number has no interval."""
     if value is None or isinstance(value, (int, float)):
-        return {name: value, f"{name}.low": None, f"{name}.high": None, f"{name}.count": None}
-    low, high = value.interval
-    return {
-        name: _finite(value.value),
-        f"{name}.low": _finite(low),
-        f"{name}.high": _finite(high),
-        f"{name}.count": value.count,
-    }
+        return {name: value, **{f"{name}.{part}": None for part in ("low", "high", "count")}}
+    parts = described(value)
+    return {name: parts.pop("value"), **{f"{name}.{part}": one for part, one in parts.items()}}
+
+
+def described(value: Rate | Ratio | Mean | Auroc) -> dict[str, Any]:
+    """Return value, limits and count; None for what is not finite."""
+    low, high = map(_finite, value.interval)
+    return {"value": _finite(value.value), "low": low, "high": high, "count": value.count}
 
 
 def _finite(value: float | None) -> float | None:

@@ -18,8 +18,11 @@ from spikedoor.evaluation import Evaluation
 from spikedoor.files import check_free, new_folder
 from spikedoor.metrics import Answers
 from spikedoor.records import Gallery, Record, describe
-from spikedoor.study.cell import Cell, Owner, cell
+from spikedoor.study.cell import Cell, cell
+from spikedoor.study.defended import Owner
+from spikedoor.study.defending import Detected, detection_scores
 from spikedoor.study.experiment import Experiment
+from spikedoor.study.measures import described
 from spikedoor.study.nodes import Node
 from spikedoor.study.workshop import Workshop
 from spikedoor.victim import Activity, Victim
@@ -75,6 +78,7 @@ def record_of(planned: Cell, victim: Victim, twin: Victim | None, workshop: Work
         evaluation=evaluation(planned, data, workshop.result),
         gallery=gallery(data, attack),
         activity=_about_activity(planned, workshop.result),
+        defence=_about_detection(planned, workshop.result),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
 
@@ -159,6 +163,21 @@ def _about_activity(planned: Cell, result: Callable[[Node], Any]) -> dict[str, A
             },
         }
     return found
+
+
+def _about_detection(planned: Cell, result: Callable[[Node], Any]) -> dict[str, Any]:
+    plan = planned.experiment.defence
+    if plan is None or not planned.detections:
+        return {}
+    found: dict[Owner, list[Detected]] = {
+        owner: [result(node)] for owner, node in planned.detections.items()
+    }
+    measured = detection_scores(found, plan.method.task)
+    return {
+        "plan": plan.to_dict(),
+        "stage": planned.defended,
+        "measures": {name: described(value) for name, value in measured.items()},
+    }
 
 
 def _about_stages(victim: Victim) -> dict[str, Any]:

@@ -1,0 +1,223 @@
+"""The verbs about defences: defend, audit."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from spikedoor.cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from spikedoor.defences import Defender
+    from spikedoor.study.audit import Audit
+    from spikedoor.study.defend import Defended
+    from spikedoor.victim import Victim
+
+__all__ = ["audit", "defend"]
+
+DEFEND_EXAMPLES = """\b
+Examples:
+  spikedoor defend runs/digits-1 --with activation-clustering
+  spikedoor defend runs/digits-1 --with fine-tuning --with fine-pruning --clean 0.1
+  spikedoor defend runs/digits-1 --with '{ name = "strip", overlays = 50 }' --json
+  spikedoor defend runs/digits-1 --with fine-pruning --stage ann --out repaired
+"""
+AUDIT_EXAMPLES = """\b
+Examples:
+  spikedoor audit runs/digits-1
+  spikedoor audit models/stranger --data mnist --clean 0.02
+"""
+
+Clean = Annotated[
+    float, typer.Option(metavar="SHARE", min=0, max=1, help="Share of clean training samples.")
+]
+
+
+def defend(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `spikedoor run` has made.")],
+    methods: Annotated[
+        list[str], typer.Option("--with", metavar="NAME", help="A defence, or its TOML; repeat.")
+    ],
+    stage: Annotated[
+        Literal["final", "ann"], typer.Option(help="Stage to work on.", show_default=True)
+    ] = "final",
+    clean: Clean = 0.05,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="New folder for the repaired victim, of one eliminator."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Put defences to the victim of a run, and say what came of it.
+
+    Detectors are held to the truth of the record; the clean twin shows their false alarms.
+    """
+    from spikedoor.defences.plan import DefencePlan
+    from spikedoor.errors import ConfigError
+    from spikedoor.files import check_free
+    from spikedoor.study.defend import defend as carry_out
+
+    plans = [
+        DefencePlan.from_dict({"method": _table(text), "stage": stage, "clean": clean})
+        for text in methods
+    ]
+    if out is not None:
+        if len(plans) > 1 or plans[0].method.task != "eliminate":
+            raise ConfigError("--out: expected one eliminator, whose victim is to be written")
+        check_free(out)
+    found = carry_out(folder, plans)
+    if out is not None and found[0].repaired is not None:
+        found[0].repaired.save(out)
+    if json:
+        print_json([{"defence": one.plan.to_dict(), "rows": one.rows} for one in found])
+        return
+    for one in found:
+        for line in _told(one):
+            say(line)
+    if out is not None:
+        say(f"Repaired victim: {out}")
+
+
+def _told(one: Defended) -> list[str]:
+    """Return what came of a defence, in a few lines."""
+    head = f"{one.plan.method.name} on stage {one.plan.stage}, {100 * one.plan.clean:g} % clean"
+    lines = [head]
+    for row in one.rows:
+        lines.append(
+            f"  {row['stage']:10} clean accuracy {_share(row, 'clean_accuracy')}, attack success "
+            f"{_share(row, 'attack_success')} (clean model {_share(row, 'clean_model')}), "
+            f"firing {_plain(row['firing_rate'])}"
+        )
+        if row.get("found_at_5.count") or row.get("found.count") or row.get("false_alarms.count"):
+            lines.append(
+                f"             AUROC {_area(row)}, found at 1 and 5 % false alarms "
+                f"{_share(row, 'found_at_1')}, {_share(row, 'found_at_5')}"
+            )
+            lines.append(
+                f"             at its own threshold found {_share(row, 'found')}, false alarms "
+                f"{_share(row, 'false_alarms')}, of the clean twin "
+                f"{_share(row, 'twin_false_alarms')}"
+            )
+        if row.get("effectiveness") is not None:
+            lines.append(f"             effectiveness (DER) {100 * row['effectiveness']:.1f} %")
+    return lines
+
+
+def _share(row: dict[str, Any], name: str) -> str:
+    if row.get(name) is None:
+        return "–"
+    told = f"{100 * row[name]:.1f} %"
+    if row[f"{name}.low"] is None:
+        return told
+    low, high = 100 * row[f"{name}.low"], 100 * row[f"{name}.high"]
+    return f"{told} [{low:.1f}, {high:.1f}]"
+
+
+def _area(row: dict[str, Any]) -> str:
+    if row.get("auroc") is None:
+        return "–"
+    return f"{row['auroc']:.3f} [{row['auroc.low']:.3f}, {row['auroc.high']:.3f}]"
+
+
+def _plain(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def audit(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A victim, or what `spikedoor run` has made.")
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Data set of the clean samples, or its TOML."),
+    ] = None,
+    clean: Clean = 0.05,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Ask every detector of models whether a victim has a backdoor.
+
+    A record tells which data it was trained on; for a victim alone, name them with --data. Nothing
+    in the folder can run code. Exit: 1 where a backdoor is found.
+    """
+    from spikedoor.study.audit import audit as ask
+
+    victim, defender = _audited(folder, data, clean)
+    found = ask(victim.final, defender)
+    if json:
+        print_json(
+            {
+                "stage": victim.final.name,
+                "verdict": found.verdict,
+                "accused": found.accused,
+                "findings": [one.to_dict(found.classes) for one in found.findings],
+            }
+        )
+    else:
+        _print_audit(victim, found)
+    if found.verdict == "backdoor":
+        raise typer.Exit(1)
+
+
+def _print_audit(victim: Victim, found: Audit) -> None:
+    say(f"Stage {victim.final.name}, {len(found.classes)} classes")
+    wide = max((len(one.method) for one in found.findings), default=0)
+    for one in found.findings:
+        if one.detection is None:
+            say(f"  {one.method:{wide}}  cannot say: {one.refusal}")
+            continue
+        scores = one.detection.scores
+        worst = found.classes[int(scores.argmax())]
+        told = f"accuses {', '.join(one.accused)}" if one.accused else "accuses none"
+        say(
+            f"  {one.method:{wide}}  {told}; highest score {scores.max():.3g} (class {worst}), "
+            f"threshold {one.detection.threshold:.3g}, {one.seconds:.1f} s"
+        )
+    votes = ", ".join(f"{name} by {count}" for name, count in found.accused.items())
+    say(f"Verdict: {found.verdict}" + (f" (accused: {votes} of {found.asked})" if votes else ""))
+    say(
+        "Doubt: each detector misses some backdoors and accuses some clean models; "
+        "`spikedoor show defence NAME` says when it fails."
+    )
+
+
+def _audited(folder: Path, data: str | None, clean: float) -> tuple[Victim, Defender]:
+    """Return a victim, and clean samples of its data."""
+    from spikedoor.data import DataSource
+    from spikedoor.defences import Defender
+    from spikedoor.errors import ConfigError
+    from spikedoor.victim import Victim
+
+    is_record = (folder / "record.json").is_file()
+    victim = Victim.load(folder / "victim" if is_record else folder)
+    if data is not None:
+        source = DataSource.from_dict(_table(data))
+    elif is_record:
+        from spikedoor.records import Record
+
+        source = DataSource.from_dict(Record.read(folder).experiment["data"])
+    else:
+        raise ConfigError(f"{folder}: no record here to tell the data; name them with --data")
+    known = source.load().train
+    blueprint = victim.final.blueprint
+    shape = victim.final.encoding.shape(known)
+    if tuple(known.classes) != blueprint.classes or shape != blueprint.shape:
+        raise ConfigError(
+            f"'{known.name}' has {len(known.classes)} classes and samples of shape {list(shape)}; "
+            f"the victim expects {len(blueprint.classes)} and {list(blueprint.shape)}"
+        )
+    return victim, Defender.of(known, clean)
+
+
+def _table(text: str) -> Any:
+    """Return a name, or a table in TOML, as a component takes it."""
+    from spikedoor.errors import ConfigError
+
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{text}: expected a name or a table in TOML ({error})") from None
