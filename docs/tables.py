@@ -10,9 +10,11 @@ where the network was at chance in one of the runs or more.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
+MEASURES = ("clean_accuracy", "attack_success", "clean_model")
 RESULTS = Path(__file__).parent / "results"
 Row = dict[str, str]
 
@@ -77,6 +79,50 @@ def full(name: str, columns: list[str], **wanted: str) -> None:
     table([*columns, *(m.replace("_", " ") for m in measures)], lines)
 
 
+def events() -> None:
+    """Print the rules on N-MNIST: trigger, rate and form by clean accuracy and success."""
+    lines: dict[tuple[str, ...], list[str]] = {}
+    for row in rows("nmnist"):
+        rule = row["part"].partition(",")[0]
+        shown = {"True": "the sum", "False": "frames"}.get(row["rule.encoding.constant"], "")
+        form = ", ".join(filter(None, (row["rule.converter"], shown)))
+        if row["stage"] == "ann":  # that of LR_H and of all forms of LR_C is the same
+            rule, form = "LR_C, LR_H", ""
+        key = (row["stage"], rule, form, row["attack.trigger"], row["attack.rate"])
+        if row["clean_accuracy"]:
+            lines.setdefault(key, [share(row, m, interval=True) for m in MEASURES])
+    heads = ["stage", "rule", "form", "trigger", "rate", *(m.replace("_", " ") for m in MEASURES)]
+    table(heads, ([*key, *told] for key, told in sorted(lines.items())))
+
+
+def timing(name: str) -> None:
+    """Print when the trigger comes, by read-out and number of poisoned recordings."""
+    lines: dict[tuple[str, str], dict[str, str]] = {}
+    places: dict[str, None] = {}
+    for row in rows(name):
+        if row["clean_accuracy"]:
+            readout = row["rule.readout"] or "mean-current"
+            place = when(row["attack.trigger"])
+            places[place] = None
+            told = f"{share(row, 'attack_success')} ({share(row, 'clean_model')})"
+            lines.setdefault((row["part"], readout), {})[place] = told
+    table(
+        ["poisoned", "read-out", *places],
+        ([*key, *(by.get(place, "") for place in places)] for key, by in lines.items()),
+    )
+
+
+def when(trigger: str) -> str:
+    """Return in words when a trigger of the timing studies comes."""
+    told = {"start=0.0": "start", "start=0.46875": "middle", "start=0.34375": "middle"}
+    place = next((word for text, word in told.items() if text in trigger), "end")
+    if trigger.startswith("event-deletion"):
+        return f"deletion, {'3x3' if 'size=0.1' in trigger else '10x10'}"
+    span = re.findall(r"(?:start|end)=([0-9.]+)", trigger)
+    frames = round(16 * (float(span[1]) - float(span[0])))
+    return f"{frames} of 16, {place}"
+
+
 def main() -> None:
     """Print what there are results of."""
     for data, name in (("CIFAR-10", "migration"), ("MNIST", "migration-mnist")):
@@ -92,6 +138,16 @@ def main() -> None:
         if known(name):
             print(f"{title}\n")
             full(name, shown, **wanted)
+    if known("nmnist"):
+        print("Events on N-MNIST\n")
+        events()
+    for title, name in (
+        ("When the trigger comes, N-MNIST", "timing"),
+        ("When the trigger comes, simulated", "timing-simulated"),
+    ):
+        if known(name):
+            print(f"{title}\n")
+            timing(name)
 
 
 def known(name: str) -> bool:
