@@ -43,6 +43,22 @@ def test_the_commands_run(command, tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
 
 
+def test_the_commands_of_defences_run(tmp_path, monkeypatch):
+    from spikedoor.cli import app
+    from spikedoor.study import load_sweep
+
+    monkeypatch.chdir(tmp_path)
+    Path("experiment.toml").write_text(block("toml", "[data]"), encoding="utf-8")
+    CliRunner().invoke(app, ["run", "experiment.toml", "--set", "rule.ann.epochs=2"])
+    for line in block("sh", "spikedoor list defences").splitlines():
+        command = shlex.split(line.partition("#")[0])[1:]
+        result = CliRunner().invoke(app, command, catch_exceptions=False)
+        # An audit that finds the backdoor ends with 1.
+        assert result.exit_code in ((0, 1) if command[0] == "audit" else (0,)), result.output
+    Path("defended.toml").write_text(block("toml", "# defended.toml"), encoding="utf-8")
+    assert len(load_sweep("defended.toml").experiments()) == 4
+
+
 def test_the_experiment_on_events_runs(tmp_path, monkeypatch):
     from spikedoor.cli import app
 
