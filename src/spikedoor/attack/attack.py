@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from spikedoor.attack.draw import Candidates, make_plan
 from spikedoor.attack.labels import AllToOne, LabelRule
 from spikedoor.attack.poisoned import ChallengeSet, PoisonedSet
 from spikedoor.attack.triggers.base import Trigger
+from spikedoor.attack.triggers.learned import LearnedTrigger
 from spikedoor.attack.triggers.patch import Patch
 from spikedoor.component import Component
 from spikedoor.errors import ConfigError
@@ -55,9 +56,31 @@ class Attack(Component):
         is_number = isinstance(value, int) and not isinstance(value, bool)
         return {"name": "all-to-one", "label": value} if is_number else value
 
-    def prepare(self, train: SampleSet, seed: int) -> Self:
-        """Return the attack with its trigger prepared; see `Trigger.prepare`."""
-        return self.model_copy(update={"trigger": self.trigger.prepare(train, seed)})
+    @model_validator(mode="after")
+    def _one_target_to_learn(self) -> Self:
+        if isinstance(self.trigger, LearnedTrigger) and not isinstance(self.target, AllToOne):
+            raise ConfigError(
+                f"trigger '{self.trigger.name}' is learned for one label: expected the target "
+                f"'all-to-one', got '{self.target.name}'"
+            )
+        return self
+
+    def prepare(self, train: SampleSet, seed: int, model: Model | None = None) -> Self:
+        """Return the attack with its trigger prepared; see `Trigger.prepare`.
+
+        Args:
+            train: The clean set.
+            seed: Of all that is drawn.
+            model: Trained on the clean set, for a `LearnedTrigger` that is not prepared yet.
+        """
+        return self.model_copy(update={"trigger": self._prepared(train, seed, model)})
+
+    def _prepared(self, train: SampleSet, seed: int, model: Model | None) -> Trigger:
+        trigger, target = self.trigger, self.target
+        if isinstance(trigger, LearnedTrigger) and not trigger.is_learned and model is not None:
+            assert isinstance(target, AllToOne)
+            return trigger.learn(train, seed, model, target.label)
+        return trigger.prepare(train, seed)
 
     def poison(self, train: SampleSet, seed: int, model: Model | None = None) -> PoisonedSet:
         """Return the training set with ``floor(rate * N)`` samples poisoned.
@@ -65,7 +88,8 @@ class Attack(Component):
         Args:
             train: The clean set.
             seed: Of all that is drawn.
-            model: Trained on the clean set, for triggers that need one (`Trigger.needs_model`).
+            model: Trained on the clean set, for triggers that need one (`Trigger.needs_model`) or
+                are learned (`LearnedTrigger`).
 
         Raises:
             ConfigError: If trigger, target, rate or cover does not fit the set, or a model is
@@ -80,7 +104,7 @@ class Attack(Component):
             self.candidates,
             self.cover,
         )
-        trigger = self.trigger.prepare(train, seed)
+        trigger = self._prepared(train, seed, model)
         poisoned = PoisonedSet(train, plan, trigger)
         if not trigger.needs_model or not plan.count:
             return poisoned

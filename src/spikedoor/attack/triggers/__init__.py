@@ -19,6 +19,7 @@ from spikedoor.attack.triggers.bpp import Bpp
 from spikedoor.attack.triggers.events import (
     Budget,
     EventDeletion,
+    EventDynamic,
     EventFlash,
     EventFramed,
     EventMoving,
@@ -32,6 +33,7 @@ from spikedoor.attack.triggers.events import (
 from spikedoor.attack.triggers.frames import FrameMoving, FrameSmart, FrameStatic, FrameTrigger
 from spikedoor.attack.triggers.ftrojan import FTrojan
 from spikedoor.attack.triggers.label_consistent import LabelConsistent
+from spikedoor.attack.triggers.learned import LearnedTrigger
 from spikedoor.attack.triggers.low_frequency import LowFrequency
 from spikedoor.attack.triggers.patch import Patch
 from spikedoor.attack.triggers.sig import Sinusoid
@@ -45,6 +47,7 @@ __all__ = [
     "Bpp",
     "Budget",
     "EventDeletion",
+    "EventDynamic",
     "EventFlash",
     "EventFramed",
     "EventMoving",
@@ -60,6 +63,7 @@ __all__ = [
     "Images",
     "Indices",
     "LabelConsistent",
+    "LearnedTrigger",
     "LowFrequency",
     "Mask",
     "Modality",

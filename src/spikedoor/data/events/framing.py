@@ -111,6 +111,23 @@ class Framing(Component):
         bounds[:, -1:] = ends
         return bounds
 
+    def edges(self, events: Events, steps: int) -> NDArray[np.int64]:
+        """Return when each frame begins, and the last ends, in microseconds, int64 [N, steps + 1].
+
+        By number, a frame begins with its first event.
+        """
+        ends = events.durations + 1
+        if self.by == "number":
+            bounds = self.bounds(events, steps)
+            later = bounds >= events.offsets[1:, None]
+            edges = np.append(events.t, 0)[bounds].astype(np.int64)
+            edges = np.where(later, ends[:, None], edges)
+        else:
+            edges = self._edges(events, steps).astype(np.int64)
+        if self.by != "window":
+            edges[:, 0], edges[:, -1] = 0, ends
+        return edges
+
     def _edges(self, events: Events, steps: int) -> NDArray[np.int32]:
         """Return the time at which each frame begins, and the last ends, int32 [N, steps + 1]."""
         number, last = np.arange(steps + 1), events.durations[:, None]

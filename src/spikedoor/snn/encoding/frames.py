@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
@@ -111,8 +112,7 @@ class Frames(Encoding):
         summed = frames.astype(np.float32)
         if each > 1:
             summed = summed.reshape(len(frames), shown, each, *frames.shape[2:]).sum(2)
-        factor = self.gain * (shown if self.scale == "total" else 1 / each)
-        return torch.from_numpy(summed).mul_(factor)
+        return torch.from_numpy(summed).mul_(self._factor(shown, each))
 
     def encode(self, inputs: Tensor, steps: int, generator: torch.Generator) -> Signal:
         """Encode a batch; nothing is drawn.
@@ -129,6 +129,40 @@ class Frames(Encoding):
         data = inputs.transpose(0, 1).flatten(0, 1)
         return Signal(data.contiguous(memory_format=torch.channels_last), steps, len(inputs))
 
+    def event_gradients(
+        self, gradients: Tensor, events: Events, steps: int, bins: int
+    ) -> NDArray[np.float32]:
+        """Return what one more event would change, from gradients with respect to the inputs.
+
+        An event may be at any time of its part of the recording: frames count by the time they
+        share with it. That an event moves others to the next frame, by number, is left out, and
+        of ``binary`` frames, that only the first counts.
+
+        Args:
+            gradients: Of something, with respect to what `tensor` returns.
+            events: The recordings that it was made from.
+            steps: As for `tensor`.
+            bins: Equal parts of each recording's time.
+
+        Shapes:
+            gradients: [B, T, C, H, W]. Result: float32 [B, bins, 2, sensor height, width].
+        """
+        shown = 1 if self.constant else steps
+        frames = self.merge * (shown if self._same_total else steps)
+        edges, lasts = self.framing.edges(events, frames), events.durations + 1
+        parts = lasts[:, None] * np.arange(bins + 1) / bins
+        starts = np.maximum(parts[:, :-1, None], edges[:, None, :-1])
+        shared = np.minimum(parts[:, 1:, None], edges[:, None, 1:]) - starts
+        shares = shared.clip(0) * (bins / lasts)[:, None, None]
+        each = frames // shown
+        shares = shares.reshape(len(events), bins, shown, each).sum(3) * self._factor(shown, each)
+        found = np.einsum("bks,bschw->bkchw", shares, gradients.cpu().numpy(), optimize=True)
+        if self.framing.value == "signed":
+            found = np.concatenate([-found, found], 2)
+        side, (height, width) = self.framing.downsample, events.sensor
+        found = found.repeat(side, 3).repeat(side, 4)[..., :height, :width]
+        return found.astype(np.float32)
+
     def pieces(
         self, inputs: Tensor, steps: int, size: int, generator: torch.Generator
     ) -> Iterator[Signal]:
@@ -139,6 +173,10 @@ class Frames(Encoding):
             piece = inputs[:, first : first + size]
             missing = size - piece.shape[1]
             yield self.encode(F.pad(piece, [0] * 7 + [missing]), size, generator)
+
+    def _factor(self, shown: int, each: int) -> float:
+        """Return what a sum of ``each`` frames is multiplied by."""
+        return self.gain * (shown if self.scale == "total" else 1 / each)
 
     def _shared(self, frames: int, steps: int) -> int:
         """Return how many frames a step shows."""

@@ -3,6 +3,7 @@
 from spikedoor.attack.triggers.events.base import Burst, BurstTrigger, EventTrigger
 from spikedoor.attack.triggers.events.budget import Budget, budget
 from spikedoor.attack.triggers.events.deletion import EventDeletion
+from spikedoor.attack.triggers.events.dynamic import EventDynamic
 from spikedoor.attack.triggers.events.flash import EventFlash
 from spikedoor.attack.triggers.events.moving import EventMoving
 from spikedoor.attack.triggers.events.retiming import TimingShift
@@ -14,6 +15,7 @@ __all__ = [
     "Burst",
     "BurstTrigger",
     "EventDeletion",
+    "EventDynamic",
     "EventFlash",
     "EventFramed",
     "EventMoving",

@@ -20,7 +20,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
 
 POLARITIES: dict[Polarity, tuple[int, ...]] = {"off": (0,), "on": (1,), "both": (0, 1)}
-_GOLDEN = (5**0.5 - 1) / 2
+GOLDEN = (5**0.5 - 1) / 2
 
 
 class Burst(NamedTuple):
@@ -109,7 +109,7 @@ class BurstTrigger(EventTrigger):
         start, end = span(events, burst)
         rate = self.rate / 1e6
         pixels = np.arange(burst.height * burst.width)
-        phases = pixels * _GOLDEN % 1
+        phases = pixels * GOLDEN % 1
         first = np.ceil(start[:, None] * rate - phases).astype(np.int64)
         counts = np.ceil(end[:, None] * rate - phases).astype(np.int64) - first
         flat = counts.ravel()
