@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from spikedoor.attack.plan import poison_count
 from spikedoor.attack.triggers.base import Trigger
+from spikedoor.attack.triggers.learned import LearnedTrigger
 from spikedoor.data.base import Dataset
 from spikedoor.metrics import Answers
 from spikedoor.rules import Phase
@@ -39,6 +40,7 @@ class Cell:
         experiment: The experiment.
         data: The training part of its data set.
         poison: Which samples are poisoned.
+        trigger: What a learned trigger has learned; None of another.
         stages: By owner, the stages of the victim and of its clean twin (if there is one).
         phases: How each stage is made and run.
         answers: The predictions that the scores are read from. A node may simulate more steps than
@@ -50,6 +52,7 @@ class Cell:
     experiment: Experiment
     data: Node
     poison: Node
+    trigger: Node | None
     stages: dict[Owner, dict[str, Node]]
     phases: dict[str, Phase]
     answers: dict[Question, Node]
@@ -97,18 +100,21 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
     poisoned = poison_count(attack.rate, count) + poison_count(attack.cover, count) > 0
     phases = experiment.rule.phases()
     clean = _stages(experiment, phases, train, None)
-    used = {"data": train}
+    used, known = {"data": train}, clean[phases[0].stage]
+    learned = _learned(experiment, train, known)
     if attack.trigger.needs_model and poisoned:
-        used["model"] = clean[phases[0].stage]
+        used["model"] = known
+    if learned is not None:
+        used["trigger"] = learned
     poison = Node("poison", {"attack": attack.to_dict(), "seed": experiment.seed}, used)
     stages: dict[Owner, dict[str, Node]] = {
-        "victim": _stages(experiment, phases, train, poison) if poisoned else clean
+        "victim": _stages(experiment, phases, train, poison, learned) if poisoned else clean
     }
     if experiment.twin and poisoned:
         stages["twin"] = clean
     detections: dict[Owner, Node] = {}
     if experiment.defence is not None:
-        sources = Sources(train, test, poison if poisoned else None)
+        sources = Sources(train, test, poison if poisoned else None, learned)
         for owner, made in stages.items():
             node = defence_node(experiment, experiment.defence, made, sources, owner)
             if node.kind == "detection":
@@ -119,7 +125,7 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
             phases = (*phases, replace(phases[-1], stage="repaired", source="clean"))
     answers = {
         Question(owner, phase.stage, triggered): _answers(
-            experiment, phase, {"stage": made[phase.stage], "data": test}, train, triggered
+            experiment, phase, {"stage": made[phase.stage], "data": test}, train, triggered, learned
         )
         for owner, made in stages.items()
         for phase in phases
@@ -131,7 +137,7 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
         if question.owner == "victim" and question.stage != "ann"
     }
     by_stage = {phase.stage: phase for phase in phases}
-    return Cell(experiment, train, poison, stages, by_stage, answers, activity, detections)
+    return Cell(experiment, train, poison, learned, stages, by_stage, answers, activity, detections)
 
 
 def with_shared_simulations(cells: Iterable[Cell]) -> list[Cell]:
@@ -175,8 +181,21 @@ def _data_node(experiment: Experiment, data: Dataset, part: Literal["train", "te
     return Node("data", config, means=means)
 
 
+def _learned(experiment: Experiment, train: Node, model: Node) -> Node | None:
+    """Return the node of what a learned trigger learns against a model trained on clean data."""
+    attack = experiment.attack
+    if not isinstance(attack.trigger, LearnedTrigger):
+        return None
+    config = {"trigger": attack.trigger.to_dict(), "target": attack.target.to_dict()}
+    return Node("trigger", {**config, "seed": experiment.seed}, {"data": train, "model": model})
+
+
 def _stages(
-    experiment: Experiment, phases: tuple[Phase, ...], data: Node, poison: Node | None
+    experiment: Experiment,
+    phases: tuple[Phase, ...],
+    data: Node,
+    poison: Node | None,
+    learned: Node | None = None,
 ) -> dict[str, Node]:
     made: dict[str, Node] = {}
     before: Node | None = None
@@ -184,6 +203,7 @@ def _stages(
         inputs = {"data": data}
         if poison is not None and phase.source == "poisoned":
             inputs["poison"] = poison
+            inputs |= {} if learned is None else {"trigger": learned}
         if before is not None:
             inputs["before"] = before
         config = {
@@ -198,7 +218,12 @@ def _stages(
 
 
 def _answers(
-    experiment: Experiment, phase: Phase, inputs: dict[str, Node], train: Node, triggered: bool
+    experiment: Experiment,
+    phase: Phase,
+    inputs: dict[str, Node],
+    train: Node,
+    triggered: bool,
+    learned: Node | None,
 ) -> Node:
     config = {
         **phase.run,
@@ -209,7 +234,9 @@ def _answers(
     if triggered:
         trigger = experiment.attack.trigger
         config["trigger"] = trigger.to_dict()
-        if type(trigger).prepare is not Trigger.prepare:  # parts of it are drawn, or learned
+        if learned is not None:
+            inputs = {**inputs, "trigger": learned}
+        elif type(trigger).prepare is not Trigger.prepare:  # parts of it are drawn, or learned
             config["prepared_with"] = experiment.seed
             inputs = {**inputs, "train": train}
     return Node("answers", config, inputs)

@@ -15,11 +15,12 @@ Owner = Literal["victim", "twin"]
 
 
 class Sources(NamedTuple):
-    """Where data come from; there is no poison in a clean run."""
+    """Where data come from; there is no poison in a clean run, and few triggers are learned."""
 
     train: Node
     test: Node
     poison: Node | None
+    trigger: Node | None
 
 
 def defended(plan: DefencePlan, phases: tuple[Phase, ...]) -> Phase:
@@ -57,6 +58,7 @@ def defence_node(
     inputs = {"stage": made[phase.stage], "train": sources.train}
     if poison is not None and plan.method.needs_training_set:
         inputs["poison"] = poison
+        inputs |= {} if sources.trigger is None else {"trigger": sources.trigger}
     if plan.method.task == "eliminate":
         rest = phases[phases.index(phase) + 1 :]
         config["network"] = experiment.network.to_dict()
@@ -66,5 +68,6 @@ def defence_node(
     config["poisoned"] = poison is not None
     if plan.method.task == "input":
         inputs["data"] = sources.test
+        inputs |= {} if sources.trigger is None else {"trigger": sources.trigger}
         config["trigger"] = experiment.attack.trigger.to_dict()
     return Node("detection", config, inputs)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from spikedoor.attack.labels import LabelRule
 from spikedoor.attack.poisoned import ChallengeSet, PoisonedSet
 from spikedoor.attack.triggers.base import Trigger
+from spikedoor.attack.triggers.learned import Weights, prepared
 from spikedoor.data.base import Dataset, SampleSet
 from spikedoor.defences import (
     DataDetector,
@@ -75,7 +76,12 @@ def repaired(node: Node, stage: Stage, train: SampleSet, clean: Any) -> Stage:
 
 
 def detected(
-    node: Node, stage: Stage, train: SampleSet, clean: Any, test: Dataset | None = None
+    node: Node,
+    stage: Stage,
+    train: SampleSet,
+    clean: Any,
+    test: Dataset | None = None,
+    learned: Weights | None = None,
 ) -> Detected:
     """Return what a detector finds; the truth is put beside it afterwards.
 
@@ -85,6 +91,7 @@ def detected(
         train: The training set as the victim got it.
         clean: The same before any poisoning.
         test: The test set, for a detector of inputs.
+        learned: What a learned trigger has learned.
     """
     config = node.config
     plan, seed = DefencePlan.from_dict(config["defence"]), config["seed"]
@@ -92,7 +99,7 @@ def detected(
     target = LabelRule.from_dict(config["target"])
     if isinstance(method, InputDetector):
         assert test is not None
-        trigger = Trigger.from_dict(config["trigger"]).prepare(clean, seed)
+        trigger = prepared(Trigger.from_dict(config["trigger"]), clean, seed, learned)
         shown = ChallengeSet(test.test, trigger, target)
         chosen = spread(len(test.test), plan.samples), spread(len(shown), plan.samples)
         inputs = Inputs(test.test, shown, chosen)

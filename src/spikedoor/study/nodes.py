@@ -14,6 +14,7 @@ __all__ = ["VERSIONS", "Node", "walk"]
 VERSIONS = {
     "data": 1,
     "poison": 1,
+    "trigger": 1,
     "ann": 1,
     "direct": 1,
     "converted": 2,

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from spikedoor.attack.poisoned import ChallengeSet
+from spikedoor.attack.triggers.learned import WEIGHTS_FILE, prepared, unpacked_weights
 from spikedoor.data.base import SampleSet
 from spikedoor.data.events.pictures import pictures
 from spikedoor.errors import ConfigError, DataError, hint
@@ -51,8 +52,10 @@ def probe(
         raise ConfigError(f"{folder}: the {owner} has no stage of spiking neurons to look at")
     experiment = Experiment.from_dict(record.experiment)
     data = experiment.data.load()
-    attack = experiment.attack.prepare(data.train, experiment.seed)
-    challenge = attack.challenge(data.test)
+    kept = folder / WEIGHTS_FILE
+    weights = unpacked_weights(kept.read_bytes()) if kept.is_file() else None
+    trigger = prepared(experiment.attack.trigger, data.train, experiment.seed, weights)
+    challenge = experiment.attack.model_copy(update={"trigger": trigger}).challenge(data.test)
     place = _chosen(challenge, record.evaluation, sample, label)
     index = int(challenge.indices[place])
     return Probed(

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from spikedoor.attack import Attack
 from spikedoor.attack.poisoned import PoisonedSet
+from spikedoor.attack.triggers.learned import WEIGHTS_FILE, packed_weights, prepared
 from spikedoor.data.base import Dataset
 from spikedoor.data.events.pictures import pictures
 from spikedoor.evaluation import Evaluation
-from spikedoor.files import check_free, new_folder
+from spikedoor.files import check_free, new_folder, write_bytes
 from spikedoor.metrics import Answers
 from spikedoor.records import Gallery, Record, describe
 from spikedoor.study.cell import Cell, cell
@@ -27,7 +28,7 @@ from spikedoor.study.nodes import Node
 from spikedoor.study.workshop import Workshop
 from spikedoor.victim import Activity, Victim
 
-__all__ = ["evaluation", "examples", "gallery", "record_of", "run"]
+__all__ = ["attack_of", "evaluation", "examples", "gallery", "record_of", "run"]
 
 
 def run(
@@ -37,7 +38,8 @@ def run(
 
     Args:
         experiment: What to run.
-        out: New folder for the record, the poison plan, and victim and twin with their weights;
+        out: New folder for the record, the poison plan, what its trigger has learned, if
+            anything, and victim and twin with their weights;
             nothing is written without it, nor before the run is complete.
         workshop: Shared by several runs, so that none makes what another has made; one with a
             store keeps results beyond this process.
@@ -56,6 +58,9 @@ def run(
         with new_folder(out) as folder:
             record.write(folder)
             workshop.result(planned.poison).plan.save(folder / "plan.json")
+            if planned.trigger is not None:
+                learned = packed_weights(workshop.result(planned.trigger))
+                write_bytes(folder / WEIGHTS_FILE, learned)
             victim.save(folder / "victim")
             if twin:
                 twin.save(folder / "twin")
@@ -66,7 +71,7 @@ def record_of(planned: Cell, victim: Victim, twin: Victim | None, workshop: Work
     """Return the record of a cell whose victim and twin have been made."""
     experiment = planned.experiment
     data = workshop.dataset(experiment.data)
-    attack = experiment.attack.prepare(data.train, experiment.seed)
+    attack = attack_of(planned, data, workshop.result)
     poisoned = workshop.result(planned.poison).of(data.train, attack.trigger)
     return Record(
         experiment=experiment.to_dict(),
@@ -81,6 +86,14 @@ def record_of(planned: Cell, victim: Victim, twin: Victim | None, workshop: Work
         defence=_about_detection(planned, workshop.result),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def attack_of(planned: Cell, data: Dataset, result: Callable[[Node], Any]) -> Attack:
+    """Return the attack of a cell with its trigger prepared."""
+    experiment = planned.experiment
+    weights = None if planned.trigger is None else result(planned.trigger)
+    trigger = prepared(experiment.attack.trigger, data.train, experiment.seed, weights)
+    return experiment.attack.model_copy(update={"trigger": trigger})
 
 
 def evaluation(planned: Cell, data: Dataset, result: Callable[[Node], Any]) -> Evaluation:

@@ -7,16 +7,24 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from spikedoor.attack import Attack, PoisonedSet, PoisonPlan
-from spikedoor.attack.labels import AllToOne
+from spikedoor.attack.labels import AllToOne, LabelRule
 from spikedoor.attack.poisoned import ChallengeSet
 from spikedoor.attack.triggers.base import Trigger
+from spikedoor.attack.triggers.learned import (
+    WEIGHTS_FILE,
+    LearnedTrigger,
+    Weights,
+    packed_weights,
+    prepared,
+    unpacked_weights,
+)
 from spikedoor.data.base import Dataset, SampleSet
 from spikedoor.errors import DataError
 from spikedoor.rules import Rule
@@ -30,7 +38,7 @@ from spikedoor.victim.files import stage_from, weights_file
 
 __all__ = ["Poison", "make", "notes", "packed", "unpacked"]
 
-_DOCTORED = "doctored.npz"
+_DOCTORED, _WEIGHTS = "doctored.npz", WEIGHTS_FILE
 _VICTIM, _PLAN, _ANSWERS, _ACTIVITY = "victim.json", "plan.json", "answers.npz", "activity.npz"
 
 
@@ -53,12 +61,14 @@ def make(node: Node, inputs: dict[str, Any]) -> Any:
     """Make the result of a node from those of its inputs.
 
     Returns:
-        For "poison" a `Poison`, for "answers" the predicted classes after each step [steps,
-        samples], for "activity" an `Activity`, for "detection" a `Detected`, and for all others a
-        `Stage`.
+        For "poison" a `Poison`, for "trigger" the `Weights` of a learned one, for "answers" the
+        predicted classes after each step [steps, samples], for "activity" an `Activity`, for
+        "detection" a `Detected`, and for all others a `Stage`.
     """
     if node.kind == "poison":
         return _poison(node, **inputs)
+    if node.kind == "trigger":
+        return _learned(node, **inputs)
     with _threads(node.config["threads"]):
         if node.kind == "answers":
             return _answers(node, **inputs)
@@ -68,52 +78,83 @@ def make(node: Node, inputs: dict[str, Any]) -> Any:
             return repaired(node, *_defended(node, **inputs))
         if node.kind == "detection":
             known = {name: found for name, found in inputs.items() if name != "data"}
-            return detected(node, *_defended(node, **known), inputs.get("data"))
+            return detected(
+                node, *_defended(node, **known), inputs.get("data"), inputs.get("trigger")
+            )
         return _stage(node, inputs)
 
 
-def _poison(node: Node, data: Dataset, model: Stage | None = None) -> Poison:
+def _poison(
+    node: Node, data: Dataset, model: Stage | None = None, trigger: Weights | None = None
+) -> Poison:
     attack, seed = Attack.from_dict(node.config["attack"]), node.config["seed"]
+    ready = prepared(attack.trigger, data.train, seed, trigger)
+    attack = attack.model_copy(update={"trigger": ready})
     made = attack.poison(data.train, seed, None if model is None else Attacked(model, seed))
     return Poison(made.plan, made.doctored)
 
 
+def _learned(node: Node, data: Dataset, model: Stage) -> Weights:
+    config = node.config
+    trigger = cast(LearnedTrigger, Trigger.from_dict(config["trigger"]))
+    target = cast(AllToOne, LabelRule.from_dict(config["target"]))
+    attacked = Attacked(model, config["seed"])
+    return trigger.learn(data.train, config["seed"], attacked, target.label).weights
+
+
 def _stage(node: Node, inputs: dict[str, Any]) -> Stage:
     config = node.config
-    train = _poisoned(node, inputs["data"], inputs.get("poison"))
+    train = _poisoned(node, inputs["data"], inputs.get("poison"), inputs.get("trigger"))
     rule = Rule.from_dict(node.means["rule"])
     (phase,) = (phase for phase in rule.phases() if phase.stage == node.kind)
     network = Architecture.from_dict(config["network"])
     return phase.make(network, train, config["seed"], config["device"], inputs.get("before"))
 
 
-def _poisoned(node: Node, data: Dataset, poison: Poison | None) -> SampleSet:
+def _poisoned(
+    node: Node, data: Dataset, poison: Poison | None, learned: Weights | None
+) -> SampleSet:
     """Return the training set, poisoned if a node is made from poison."""
     if poison is None:
         return data.train
     chosen = node.inputs["poison"].config
-    attack = Attack.from_dict(chosen["attack"]).prepare(data.train, chosen["seed"])
-    return poison.of(data.train, attack.trigger)
+    trigger = Attack.from_dict(chosen["attack"]).trigger
+    return poison.of(data.train, prepared(trigger, data.train, chosen["seed"], learned))
 
 
 def _defended(
-    node: Node, stage: Stage, train: Dataset, poison: Poison | None = None
+    node: Node,
+    stage: Stage,
+    train: Dataset,
+    poison: Poison | None = None,
+    trigger: Weights | None = None,
 ) -> tuple[Stage, SampleSet, SampleSet]:
     """Return the stage as it is run, and the training set with and without poison."""
-    return _asked(node, stage), _poisoned(node, train, poison), train.train
+    return _asked(node, stage), _poisoned(node, train, poison, trigger), train.train
 
 
 def _answers(
-    node: Node, stage: Stage, data: Dataset, train: Dataset | None = None
+    node: Node,
+    stage: Stage,
+    data: Dataset,
+    train: Dataset | None = None,
+    trigger: Weights | None = None,
 ) -> NDArray[np.int64]:
     triggered = node.config["trigger"] is not None
     title = f"{stage.name}: {'triggered' if triggered else 'clean'} test"
-    return _asked(node, stage).predict(_shown(node, data, train), node.config["seed"], title=title)
+    shown = _shown(node, data, train, trigger)
+    return _asked(node, stage).predict(shown, node.config["seed"], title=title)
 
 
-def _activity(node: Node, stage: Stage, data: Dataset, train: Dataset | None = None) -> Activity:
+def _activity(
+    node: Node,
+    stage: Stage,
+    data: Dataset,
+    train: Dataset | None = None,
+    trigger: Weights | None = None,
+) -> Activity:
     config = node.config
-    shown = _shown(node, data, train)
+    shown = _shown(node, data, train, trigger)
     return activity(_asked(node, stage), shown, config["samples"], config["seed"])
 
 
@@ -128,13 +169,15 @@ def _asked(node: Node, stage: Stage) -> Stage:
     ).to(config["device"])
 
 
-def _shown(node: Node, data: Dataset, train: Dataset | None) -> SampleSet:
+def _shown(node: Node, data: Dataset, train: Dataset | None, learned: Weights | None) -> SampleSet:
     """Return the test set, with the trigger on every sample if the node is about that."""
     if node.config["trigger"] is None:
         return data.test
     trigger = Trigger.from_dict(node.config["trigger"])
-    if train is not None:
-        trigger = trigger.prepare(train.train, node.config["prepared_with"])
+    if learned is not None:
+        trigger = prepared(trigger, data.train, node.config["seed"], learned)
+    elif train is not None:
+        trigger = prepared(trigger, train.train, node.config["prepared_with"])
     # Every sample is triggered, so the label rule does not matter here.
     return ChallengeSet(data.test, trigger, AllToOne(), include_target=True)
 
@@ -156,6 +199,8 @@ def packed(node: Node, result: Any) -> dict[str, bytes]:
         return files | (
             {_DOCTORED: _npz(doctored=result.doctored)} if result.doctored is not None else {}
         )
+    if node.kind == "trigger":
+        return {_WEIGHTS: packed_weights(result)}
     if node.kind == "answers":
         small = np.uint8 if result.size == 0 or result.max() < 256 else np.uint16
         # Samples first: a sample's answers soon stay the same, which compresses well.
@@ -181,6 +226,8 @@ def unpacked(node: Node, files: dict[str, bytes]) -> Any:
                 with np.load(io.BytesIO(files[_DOCTORED]), allow_pickle=False) as arrays:
                     doctored = arrays["doctored"]
             return Poison(PoisonPlan.from_json(json.loads(files[_PLAN])), doctored)
+        if node.kind == "trigger":
+            return unpacked_weights(files[_WEIGHTS])
         if node.kind == "answers":
             with np.load(io.BytesIO(files[_ANSWERS]), allow_pickle=False) as arrays:
                 return arrays["answers"].T.astype(np.int64)

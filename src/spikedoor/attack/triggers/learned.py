@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import io
+import zlib
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import PrivateAttr
 
 from spikedoor.attack.triggers.base import Trigger
-from spikedoor.errors import ConfigError
+from spikedoor.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from spikedoor.attack.model import Model
     from spikedoor.data.base import SampleSet
 
-__all__ = ["LearnedTrigger", "Weights"]
+__all__ = [
+    "WEIGHTS_FILE",
+    "LearnedTrigger",
+    "Weights",
+    "packed_weights",
+    "prepared",
+    "unpacked_weights",
+]
+
+WEIGHTS_FILE = "trigger.npz"
+"""Where a run keeps what its trigger has learned."""
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -86,3 +99,36 @@ class LearnedTrigger(Trigger):
 
     def __hash__(self) -> int:
         return hash((type(self), *(getattr(self, key) for key in type(self).model_fields)))
+
+
+def prepared(
+    trigger: Trigger, train: SampleSet, seed: int, weights: Weights | None = None
+) -> Trigger:
+    """Return a trigger with what it has learned before, or else with its parts drawn.
+
+    Raises:
+        ConfigError: If it is to be learned and there are no weights, or they are of another.
+    """
+    if isinstance(trigger, LearnedTrigger) and weights is not None:
+        return trigger.with_weights(weights)
+    return trigger.prepare(train, seed)
+
+
+def packed_weights(weights: Weights) -> bytes:
+    """Return weights as the content of a file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **weights)  # pyright: ignore[reportArgumentType]
+    return buffer.getvalue()
+
+
+def unpacked_weights(content: bytes) -> Weights:
+    """Return the weights in a file; nothing in it can run code.
+
+    Raises:
+        DataError: If it is no such file.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {name: arrays[name].astype(np.float32) for name in arrays.files}
+    except (OSError, ValueError, LookupError, EOFError, BadZipFile, zlib.error) as error:
+        raise DataError(f"not the weights of a learned trigger ({error})") from error

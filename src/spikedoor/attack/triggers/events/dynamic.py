@@ -93,7 +93,7 @@ class EventDynamic(LearnedTrigger, EventTrigger):
                 slope - (slope[chosen].mean() if len(chosen) else slope)
                 for slope, chosen in zip(slopes, cells, strict=True)
             ]
-            adam.step(made.slopes(counts, np.stack(gained) / np.float32(len(batch))))
+            adam.step(made.slopes(counts, (np.stack(gained) / len(batch)).astype(np.float32)))
         return self.with_weights(made._asdict())
 
     def with_weights(self, weights: Weights) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -76,9 +75,7 @@ class Adam:
     def step(self, slopes: tuple[Floats, ...]) -> None:
         """Go one step down."""
         self._steps += 1
-        for weight, slope, (mean, square) in zip(
-            self._weights, slopes, self._moments, strict=True
-        ):
+        for weight, slope, (mean, square) in zip(self._weights, slopes, self._moments, strict=True):
             mean += 0.1 * (slope - mean)
             square += 0.001 * (slope**2 - square)
             unbiased = np.sqrt(square / (1 - 0.999**self._steps)) + 1e-12
