@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 from pydantic import Field
@@ -25,28 +25,25 @@ class Strip(Calibrated):
     """Blend each input with clean samples: what stays sure of its class has a trigger.
 
     score = -(1/N) sum_j H(softmax(f(blend(x, x_j)))), with the entropy H of the class scores after
-    the last step. Images are blended as (1 - alpha) x + alpha x_j, recordings by the union of
-    their events, for the average of two recordings is none; frames of counts are added up, binary
-    ones united. Flagged is a score above the quantile of clean ones.
+    the last step. Images are added up, up to full brightness, or averaged; of recordings the blend
+    is the union of their events, for the average of two is no recording. Frames of counts are added
+    up, binary ones united. Flagged is a score above the quantile of clean ones.
 
     Needs: a few clean samples, without labels.
     Looks at: class scores only.
-    Fails: where blending destroys the trigger as it does the rest (blended and warped triggers, or
-    alpha too large), and for triggers of which each input has another or that need their source
-    class. Unions double the number of events, so a victim that counts them meets what it never
-    saw.
+    Fails: where the blend takes the trigger away: an average halves the contrast of a small patch,
+    a sum saturates a trigger that fills the image. And on triggers that work in one source class
+    only, or differ from input to input.
 
     Deviations:
-        Images are averaged, where the authors' code adds them up and clips. All inputs are blended
-        with the same N samples, drawn once; one that is the defender's own is not blended with
-        itself. The threshold is a quantile of clean scores, not of a normal distribution fitted to
-        them.
+        All inputs are blended with the same N samples, drawn once, and none with itself. The
+        threshold is a quantile of clean scores, not of a normal distribution fitted to them.
     """
 
     overlays: int = Field(64, ge=2)
     """Number N of clean samples to blend with; all where the defender has fewer."""
-    alpha: float = Field(0.5, gt=0, lt=1)
-    """Weight of the clean sample in a blend of images."""
+    images: Literal["add", "average"] = "add"
+    """How images are blended: min(x + x_j, 255), as the authors have it, or (x + x_j) / 2."""
 
     def _compared(
         self, stage: Stage, known: SampleSet, inputs: SampleSet, seed: int
@@ -71,17 +68,17 @@ class Strip(Calibrated):
     ) -> Scores:
         """Return the entropy of each sample, blended with one of the known."""
         other = known.batch(np.array([overlay]))
-        blended = Changed(data, lambda samples: blend(samples, other, self.alpha))
+        blended = Changed(data, lambda samples: blend(samples, other, self.images))
         return entropy(simulated(stage, blended, seed)[-1])
 
 
-def blend(samples: Any, other: Any, alpha: float) -> Any:
+def blend(samples: Any, other: Any, images: Literal["add", "average"] = "add") -> Any:
     """Return samples, each blended with the one other; both are left as they are."""
     if isinstance(samples, Events):
         return samples.merged(other.take(np.zeros(len(samples), np.int64)))
-    if samples.ndim == 4:
-        mixed = (1 - alpha) * samples.astype(np.float32) + alpha * other.astype(np.float32)
-        return np.rint(mixed).astype(np.uint8)
-    if samples.dtype == np.uint8:
+    if samples.ndim == 5 and samples.dtype == np.uint8:  # binary frames
         return np.maximum(samples, other)
-    return samples.astype(np.int32) + other
+    total = samples.astype(np.int32) + other
+    if samples.ndim == 5:
+        return total
+    return (total // 2 if images == "average" else np.minimum(total, 255)).astype(np.uint8)
