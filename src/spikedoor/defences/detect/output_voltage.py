@@ -83,7 +83,7 @@ class OutputVoltage(Calibrated):
         asked: tuple[Quantity, ...] = ("current", "spikes")
         if self.quantity == "voltage":
             asked = ("current",)
-        chosen = np.unique(np.linspace(1, stage.steps, min(self.points, stage.steps)).round())
+        chosen = np.unique(np.linspace(stage.steps, 1, min(self.points, stage.steps)).round())
         steps = torch.as_tensor(chosen - 1, dtype=torch.int64)
         found: list[tuple[Curves, NDArray[np.int64]]] = []
         parts: list[tuple[Tensor, ...]] = []
