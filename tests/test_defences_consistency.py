@@ -9,7 +9,7 @@ from input_cases import event_case, separation, shown
 
 from spikedoor.data import ImageSet
 from spikedoor.data.base import SampleSet
-from spikedoor.data.events import Events
+from spikedoor.data.events import Events, EventSet
 from spikedoor.defences.detect import Consistency
 from spikedoor.defences.detect.calibrated import simulated
 from spikedoor.errors import ConfigError
@@ -50,6 +50,7 @@ def swapped(events: Events) -> Events:
 def test_recordings_are_changed_as_if_their_events_were(change, by_hand):
     of = event_case()
     test = of.data.test
+    assert isinstance(test, EventSet)
     found = Consistency(change=change).detect(of.stage, of.defender(), test)
     said = of.stage.predict(test, title=None)[-1]
     data = replace(test, events=by_hand(test.events))

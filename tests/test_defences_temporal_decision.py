@@ -33,7 +33,7 @@ def test_triggered_inputs_decide_early_and_only_where_there_is_a_backdoor(rule, 
     of, clean = case(rule, trigger), case(rule, rate=0.0)
     inputs, method = shown(of), TemporalDecision(measure=measure)
     found = method.detect(of.stage, of.defender(), inputs)
-    assert separation(found, inputs) > 0.75
+    assert separation(found, inputs) > 0.7
     assert separation(method.detect(clean.stage, clean.defender(), inputs), inputs) < 0.55
 
 

@@ -71,8 +71,12 @@ class Teco(Calibrated):
 def corrupted(
     images: NDArray[np.uint8], name: str, severity: int, seed: int = 0
 ) -> NDArray[np.uint8]:
-    """Return corrupted copies of images, uint8 [B, C, H, W]; what is random is so for all alike."""
-    random = generator(seed, f"corruption {name} {severity}")
+    """Return corrupted copies of images, uint8 [B, C, H, W].
+
+    All images get the same noise, and a stronger one at a higher severity, so that no score hangs
+    on other inputs.
+    """
+    random = generator(seed, f"corruption {name}")
     changed = CORRUPTIONS[name](images.astype(np.float32) / 255, severity, random)
     return np.rint(changed.clip(0, 1) * 255).astype(np.uint8)
 

@@ -40,7 +40,8 @@ class TemporalDecision(Calibrated):
     """
 
     measure: Literal["entropy", "decision"] = "entropy"
-    """What is measured; decisions fall on whole steps, so that many inputs tie."""
+    """What is measured. Decisions fall on whole steps: where as many clean inputs as may be flagged
+    decide at the first, no early one is above the threshold, however well the scores rank."""
     suspicious: Literal["early", "late"] = "early"
     """Which inputs score high."""
 
