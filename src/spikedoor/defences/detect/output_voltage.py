@@ -45,7 +45,8 @@ class OutputVoltage(Calibrated):
     Needs: clean samples, a few of each class for ``outputs``, without labels.
     Looks at: current or spikes of the output layer at each step; of an ANN, its class scores.
     Fails: on triggers that charge the outputs as clean samples of the target do, which a network
-    that learned its trigger well does; spikes say little of a few steps.
+    that learned its trigger well does; spikes say little of a few steps. It finds what is unusual:
+    part of what it flags on images it flags on victims without a backdoor too.
 
     Deviations:
         The paper that proposes detection by accumulated membrane voltage and output spike sequences
