@@ -186,8 +186,13 @@ def _learned(experiment: Experiment, train: Node, model: Node) -> Node | None:
     attack = experiment.attack
     if not isinstance(attack.trigger, LearnedTrigger):
         return None
-    config = {"trigger": attack.trigger.to_dict(), "target": attack.target.to_dict()}
-    return Node("trigger", {**config, "seed": experiment.seed}, {"data": train, "model": model})
+    config = {
+        "trigger": attack.trigger.to_dict(),
+        "target": attack.target.to_dict(),
+        "seed": experiment.seed,
+        **experiment.machine(),
+    }
+    return Node("trigger", config, {"data": train, "model": model})
 
 
 def _stages(

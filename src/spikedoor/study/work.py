@@ -67,9 +67,9 @@ def make(node: Node, inputs: dict[str, Any]) -> Any:
     """
     if node.kind == "poison":
         return _poison(node, **inputs)
-    if node.kind == "trigger":
-        return _learned(node, **inputs)
     with _threads(node.config["threads"]):
+        if node.kind == "trigger":
+            return _learned(node, **inputs)
         if node.kind == "answers":
             return _answers(node, **inputs)
         if node.kind == "activity":

@@ -35,15 +35,14 @@ class EventDynamic(LearnedTrigger, EventTrigger):
     """Add events where a learned autoencoder wants them: E' = E + G(E), sum G(E) <= budget |E|.
 
     G sees the counts n of ``bins`` equal parts of the recording's time, a cell for each part,
-    polarity and pixel, scores the cells, s = tanh(AE(n)), and has each of the floor(budget |E|)
-    best cells get one event, at a time within the part that depends on the cell alone. So counts
+    polarity and pixel, scores the cells, s = AE(n), and has each of the floor(budget |E|) best
+    cells get one event, at a time within the part that depends on the cell alone. So counts
     stay whole and nothing is removed. A recording without events stays so.
 
     G minimises the cross-entropy of a model, fixed and trained on clean data, to the target label
     on E' of the recordings of other classes. The model is shown real recordings E' in its own
-    framing. The gradient g of its loss by one more event in each cell goes straight through the
-    choice; since the number of events is fixed, cells gain or lose by g less its mean over the
-    chosen ones.
+    framing; the gradient of its loss by one more event in each cell goes on to G as through a soft
+    choice of the cells.
 
     The trigger is thus an adversarial example for the model by itself. In a study the model is the
     first stage of the clean twin: what an attack gains by poisoning is the victim's success rate
@@ -59,7 +58,7 @@ class EventDynamic(LearnedTrigger, EventTrigger):
         autoencoder is a spiking convolutional one; this one has a single dense hidden layer.
     """
 
-    budget: float = Field(0.1, gt=0, le=1)
+    budget: float = Field(0.02, gt=0, le=1)
     """Events added, as a share of the recording's own; at most one in each cell."""
     bins: int = Field(4, ge=1, le=1000)
     """Equal parts of the recording's time."""
@@ -88,12 +87,8 @@ class EventDynamic(LearnedTrigger, EventTrigger):
             events = train.batch(batch)
             counts, cells = self._cells(events, made)
             shown, wanted = self._with(events, cells), np.full(len(batch), target, np.int64)
-            slopes = model.event_gradients(shown, wanted, self.bins).reshape(counts.shape)
-            gained = [
-                slope - (slope[chosen].mean() if len(chosen) else slope)
-                for slope, chosen in zip(slopes, cells, strict=True)
-            ]
-            adam.step(made.slopes(counts, (np.stack(gained) / len(batch)).astype(np.float32)))
+            gradients = model.event_gradients(shown, wanted, self.bins).reshape(counts.shape)
+            adam.step(made.slopes(counts, cells, gradients))
         return self.with_weights(made._asdict())
 
     def with_weights(self, weights: Weights) -> Self:
@@ -142,7 +137,8 @@ class EventDynamic(LearnedTrigger, EventTrigger):
         self, events: Events, made: Generator
     ) -> tuple[NDArray[np.uint16], list[NDArray[np.int64]]]:
         """Return the counts that are seen, [N, D], and the cells chosen in each recording."""
-        counts = Framing(by="time").frames(events, self.bins).reshape(len(events), -1)
+        frames = Framing(by="time").frames(events, self.bins)
+        counts = frames.reshape(len(events), len(made.encoder))
         wanted = np.minimum((self.budget * events.counts).astype(np.int64), counts.shape[1])
         return counts, [made.chosen(*one) for one in zip(counts, wanted.tolist(), strict=True)]
 

@@ -13,7 +13,7 @@ Floats = NDArray[np.float32]
 
 
 class Generator(NamedTuple):
-    """Score the D cells of a recording: s = tanh(V h), h = tanh(W^T x / |x|).
+    """Score the D cells of a recording with counts x: s = V h, h = tanh(W^T x / |x|).
 
     It has no biases, so that all it says follows from the recording. Nothing here needs torch.
 
@@ -50,18 +50,31 @@ class Generator(NamedTuple):
         scores = self.decoder @ self.code(counts)
         return np.sort(np.argpartition(-scores, max(count - 1, 0))[:count])
 
-    def slopes(self, counts: NDArray[np.integer], wanted: Floats) -> tuple[Floats, Floats]:
-        """Return the gradients of sum(wanted s) with respect to encoder and decoder.
+    def slopes(
+        self, counts: NDArray[np.integer], cells: list[NDArray[np.int64]], gradients: Floats
+    ) -> tuple[Floats, Floats]:
+        """Return the gradients of a mean loss with respect to encoder and decoder.
+
+        They go through a soft choice of as many cells, n = sigmoid(s - r) with r such that sum n
+        stays: dL/ds = n' (g - sum(n' g) / sum n'), n' = n (1 - n). For r the lowest chosen score
+        is taken, so that cells about to be chosen, or not, are moved.
 
         Shapes:
-            counts, wanted: [N, D].
+            counts, gradients: [N, D]; g is how each recording's loss moves by one more event.
         """
         shown = counts.astype(np.float32)
         shown /= np.maximum(np.linalg.norm(shown, axis=1, keepdims=True), 1)
         h = np.tanh(shown @ self.encoder)
-        before_tanh = wanted * (1 - np.tanh(h @ self.decoder.T) ** 2)
-        hidden = (before_tanh @ self.decoder) * (1 - h**2)
-        return shown.T @ hidden, before_tanh.T @ h
+        scores = h @ self.decoder.T
+        slope = np.zeros_like(scores)
+        for i, chosen in enumerate(cells):
+            if len(chosen):
+                # sigmoid' as written with tanh, which does not overflow
+                near = (1 - np.tanh((scores[i] - scores[i, chosen].min()) / 2) ** 2) / 4
+                slope[i] = near * (gradients[i] - near @ gradients[i] / near.sum())
+        slope /= len(cells)
+        hidden = (slope @ self.decoder) * (1 - h**2)
+        return shown.T @ hidden, slope.T @ h
 
 
 class Adam:
