@@ -106,7 +106,9 @@ class NeuralCleanse(ModelDetector):
             for _ in range(self.steps):
                 adam.zero_grad()
                 hit = [
-                    self._differentiate(stage, trigger, inputs, shares, slice(k, k + together), random)
+                    self._differentiate(
+                        stage, trigger, inputs, shares, slice(k, k + together), random
+                    )
                     for k in range(0, len(shares), together)
                 ]
                 success, size = torch.cat(hit), trigger.size()
@@ -136,9 +138,9 @@ class NeuralCleanse(ModelDetector):
     def _trigger(self, stage: Stage, defender: Defender, inputs: Tensor, classes: int) -> Trigger:
         random = torch_generator(defender.seed, f"{self.name} start", stage.device)
         if isinstance(stage.encoding, Frames):
-            unit, shape = event_unit(stage, defender.clean), tuple(inputs.shape[1:])
+            unit, shape = event_unit(stage, defender.clean), inputs.shape[1:]
             return Counts(classes, shape, self.prior, unit, self.most, random)
-        return Overlay(classes, tuple(inputs.shape[1:]), random)
+        return Overlay(classes, inputs.shape[1:], random)
 
     def _differentiate(
         self,
@@ -153,7 +155,9 @@ class NeuralCleanse(ModelDetector):
         stamped = trigger.stamp(inputs, classes)
         signal = differentiable(stage, stamped.flatten(0, 1), random, self.name)
         scores = stage.readout.scores(stage.network(signal))[-1].unflatten(0, stamped.shape[:2])
-        wanted = torch.arange(len(shares), device=stage.device)[classes, None].expand(scores.shape[:2])
+        wanted = torch.arange(len(shares), device=stage.device)[classes, None].expand(
+            scores.shape[:2]
+        )
         losses = F.cross_entropy(scores.transpose(1, 2), wanted, reduction="none")
         (losses * shares[classes]).sum().backward(inputs=trigger.free)
         return ((scores.argmax(2) == wanted) * shares[classes].double()).sum(1).float()

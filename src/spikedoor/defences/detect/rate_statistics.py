@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
+from torch.nn import Module
 
 from spikedoor.defences.base import DEFENCES, Detection, ModelDetector
 from spikedoor.defences.defender import Defender
 from spikedoor.defences.detect.outliers import anomaly, critical
 from spikedoor.errors import ConfigError
+from spikedoor.snn.signal import Signal
 from spikedoor.victim import Stage
-from spikedoor.victim.features import features
 
 __all__ = ["RateStatistics", "idle_evidence"]
 
@@ -30,7 +31,8 @@ class RateStatistics(ModelDetector):
     anomaly index of s_k among the classes. The method is ours.
 
     Needs: clean samples with labels, of every class.
-    Looks at: firing rates of the last layer before the head (of an ANN, its activations).
+    Looks at: firing rates of the last layer, averaged where the head gets averages; of an ANN, its
+    activations.
     Fails: where trigger and clean features share their neurons, as they do in narrow networks; a
     class whose own samples differ much has idle evidence as well.
     """
@@ -41,13 +43,7 @@ class RateStatistics(ModelDetector):
     def detect(self, stage: Stage, defender: Defender) -> Detection:
         """Return how far the idle evidence of each class stands out."""
         rates = self._rates(stage, defender)
-        with torch.no_grad():
-            weights = stage.network.head.layer.weight.double().cpu().numpy()
-        if weights.shape[1] != rates.shape[1]:
-            raise ConfigError(
-                f"defence '{self.name}': expected a head with a weight for each of "
-                f"{rates.shape[1]} neurons, got {weights.shape[1]}"
-            )
+        weights = stage.network.head.layer.weight.detach().double().cpu().numpy()
         found = idle_evidence(weights, rates)
         names = stage.blueprint.classes
         details = {
@@ -57,25 +53,38 @@ class RateStatistics(ModelDetector):
         return Detection(anomaly(found), critical(len(found), self.alarms), details)
 
     def _rates(self, stage: Stage, defender: Defender) -> NDArray[np.float64]:
-        """Return each neuron's mean rate on each class, or each channel's, [K, F]."""
-        clean, count = defender.clean, len(stage.blueprint.classes)
+        """Return the mean rate on samples of each class of each input of the head, [K, F]."""
+        clean, names = defender.clean, stage.blueprint.classes
         labels = np.asarray(clean.labels)
-        missing = sorted(set(range(count)) - set(labels.tolist()))
+        missing = [name for k, name in enumerate(names) if not (labels == k).any()]
         if missing:
             raise ConfigError(
                 f"defence '{self.name}' needs clean samples of every class, got none of "
-                f"{', '.join(stage.blueprint.classes[k] for k in missing)}"
+                f"{', '.join(missing)}"
             )
-        inputs = stage.network.head.layer.in_features
-        found = features(stage, clean, "activation", seed=defender.seed)
-        if found.shape[1] != inputs:  # a global average before the head
-            found = features(stage, clean, "activation", channels=True, seed=defender.seed)
-        return np.stack([found[labels == k].mean(0, dtype=np.float64) for k in range(count)])
+        found = _head_inputs(stage, defender)
+        return np.stack([found[labels == k].mean(0) for k in range(len(names))])
 
 
-def idle_evidence(
-    weights: NDArray[np.float64], rates: NDArray[np.float64]
-) -> NDArray[np.float64]:
+@torch.inference_mode()
+def _head_inputs(stage: Stage, defender: Defender) -> NDArray[np.float64]:
+    """Return what the head gets from each neuron, or average of neurons, per step: [N, F]."""
+    stage.network.eval()
+    means, seen = [], []
+
+    def watch(_: Module, arguments: tuple[Signal]) -> None:
+        seen.append(arguments[0].over_time())
+
+    for _, inputs, generator in stage.batches(defender.clean, defender.seed):
+        with stage.network.head.register_forward_pre_hook(watch):
+            for _ in stage.pieces(inputs, generator):
+                pass
+        means.append(torch.cat(seen)[: stage.steps].mean(0, dtype=torch.float64).cpu())
+        seen.clear()
+    return torch.cat(means).numpy()
+
+
+def idle_evidence(weights: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return s_k, [K], of head weights and rates by class, both [K, F]."""
     speaks = np.maximum(weights - weights.mean(0), 0)
     largest = np.abs(rates).max(0)

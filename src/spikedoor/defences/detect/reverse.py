@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -51,9 +52,7 @@ class Overlay(Trigger):
         masks [K, 1, H, W], patterns [K, C, H, W].
     """
 
-    def __init__(
-        self, classes: int, shape: tuple[int, int, int], generator: torch.Generator
-    ) -> None:
+    def __init__(self, classes: int, shape: Sequence[int], generator: torch.Generator) -> None:
         _, *plane = shape
         self.free = (_drawn((classes, 1, *plane), generator), _drawn((classes, *shape), generator))
         self._area = float(np.prod(plane))
@@ -87,7 +86,7 @@ class Counts(Trigger):
     def __init__(
         self,
         classes: int,
-        shape: tuple[int, int, int, int],
+        shape: Sequence[int],
         prior: Prior,
         unit: float,
         most: int,
@@ -128,8 +127,18 @@ def _drawn(
 
 
 def event_unit(stage: Stage, samples: SampleSet) -> float:
-    """Return what one event more in a frame adds to the input of its step."""
+    """Return what one event more in a frame adds to the input of its step.
+
+    Raises:
+        ConfigError: If frames do not count events.
+    """
     encoding = cast("Frames", stage.encoding)
+    framing = getattr(samples, "framing", encoding.framing)
+    if framing.value != "count":
+        raise ConfigError(
+            f"expected frames that count events for a search of triggers of events, got "
+            f'framing.value = "{framing.value}"'
+        )
     if modality_of(samples) == "frame":
         frames = cast("Any", samples).steps
     else:
