@@ -64,8 +64,8 @@ def test_a_backdoor_that_lower_thresholds_open_is_found():
     assert not NeuronAudit().detect(clean.stage, clean.defender()).flagged.any()
     network = copy.deepcopy(clean.stage.network)
     hidden = list(network.synapses())[-1]
-    with torch.no_grad():  # a neuron that is charged to 0.84 of its threshold in four steps
-        hidden.norm.weight[0], hidden.norm.bias[0] = 0, 0.9
+    with torch.no_grad():  # a neuron that is charged to 0.92 of its threshold in four steps
+        hidden.norm.weight[0], hidden.norm.bias[0] = 0, 0.98
         network.head.layer.weight[:, 0] = 0
         network.head.layer.weight[6, 0] = 1e3
     planted = replace(clean.stage, network=network)

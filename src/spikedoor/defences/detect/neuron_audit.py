@@ -33,13 +33,14 @@ class NeuronAudit(ModelDetector):
 
     Needs: clean samples; no labels.
     Looks at: predictions of the model with other thresholds, and other leaks where neurons leak.
-    Fails: on triggers in the input, which need no altered neurons. Where factors are far from 1 any
-    network falls to one class, clean or not, so they are kept near it; the threshold is what clean
-    networks trained on digits stay below (XX), and may be wrong for others. The anomaly index
-    among classes is of no use here: in most clean networks one class gains, and nine nothing.
+    Fails: on triggers in the input, which need no altered neurons. Far from 1 any network falls to
+    one class, clean or not, so the factors are close to it; of clean networks on digits none of 20
+    trained directly has a class above the threshold, but 2 of 12 converted or hybrid ones have,
+    which no setting tells from a backdoor. The anomaly index among classes is of no use here: in
+    most clean networks one class gains, and nine nothing.
     """
 
-    factors: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.7, 0.85, 1.2, 1.4), min_length=1)
+    factors: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.85, 1.2), min_length=1)
     """Factors on the threshold, and on the time constant (one at a time)."""
     threshold: float = Field(0.5, gt=0, le=1)
     """Gain above which a class is flagged."""
