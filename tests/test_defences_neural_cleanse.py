@@ -86,7 +86,8 @@ def test_the_unit_is_what_one_event_more_adds(scale, merge, constant):
     encoding = Frames(scale=scale, merge=merge, constant=constant)
     shown = Stage("direct", on_events().blueprint, on_events().network, 4, encoding)
     one = bands(1).batch(np.zeros(1, dtype=np.int64))
-    both = type(one).of_one(*(np.repeat(getattr(one, n), 2) for n in "xytp"), one.sensor)
+    x, y, t, p = (np.repeat(values, 2) for values in (one.x, one.y, one.t, one.p))
+    both = type(one).of_one(x, y, t, p, one.sensor)
     more = float((shown.prepare(both) - shown.prepare(one)).sum())
     assert more / len(one.x) == pytest.approx(event_unit(shown, bands(1)), rel=1e-5)
 

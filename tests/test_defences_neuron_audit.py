@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from spikedoor.defences.detect import NeuronAudit
 from spikedoor.defences.detect.neuron_audit import with_neurons
 from spikedoor.errors import ConfigError
 from spikedoor.snn.neurons import IF, LIF
+from spikedoor.snn.norm import BatchNorm
 from spikedoor.victim import Stage
 
 
@@ -63,9 +65,9 @@ def test_a_backdoor_that_lower_thresholds_open_is_found():
     before = weights(clean.stage)
     assert not NeuronAudit().detect(clean.stage, clean.defender()).flagged.any()
     network = copy.deepcopy(clean.stage.network)
-    hidden = list(network.synapses())[-1]
+    norm = cast("BatchNorm", list(network.synapses())[-1].norm)
     with torch.no_grad():  # a neuron that is charged to 0.92 of its threshold in four steps
-        hidden.norm.weight[0], hidden.norm.bias[0] = 0, 0.98
+        norm.weight[0], norm.bias[0] = 0, 0.98
         network.head.layer.weight[:, 0] = 0
         network.head.layer.weight[6, 0] = 1e3
     planted = replace(clean.stage, network=network)

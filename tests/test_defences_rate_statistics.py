@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from spikedoor.defences import Defender
 from spikedoor.defences.detect import RateStatistics
 from spikedoor.defences.detect.rate_statistics import idle_evidence
 from spikedoor.errors import ConfigError
+from spikedoor.snn.norm import BatchNorm
 from spikedoor.victim import features
 
 
@@ -39,10 +41,10 @@ def test_a_neuron_planted_for_a_class_is_found_and_nothing_is_changed():
     assert not found.flagged.any()
     assert all(np.array_equal(before[n], x) for n, x in weights(clean.stage).items())
     network = copy.deepcopy(clean.stage.network)
-    hidden = list(network.synapses())[-1]
+    norm = cast("BatchNorm", list(network.synapses())[-1].norm)
     with torch.no_grad():
-        hidden.norm.weight[0] = 0  # silent, whatever comes
-        hidden.norm.bias[0] = 0
+        norm.weight[0] = 0  # silent, whatever comes
+        norm.bias[0] = 0
         network.head.layer.weight[:, 0] = 0
         network.head.layer.weight[4, 0] = 8
     stage = replace(clean.stage, network=network)
