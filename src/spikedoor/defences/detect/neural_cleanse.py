@@ -51,7 +51,8 @@ class NeuralCleanse(ModelDetector):
     Fails: where the trigger covers the image (blended, warped), is no smaller than a natural
     change of class, or there are several targets. With ten classes the MAD is noisy: the published
     threshold of 2 flags 3 of 20 clean networks trained on digits. Details have ``critical``, which
-    1 in 20 would exceed if sizes were normally distributed; none of these did.
+    1 in 20 would exceed if sizes were normally distributed; none of these did. On events of few
+    pixels a natural change of class can take fewer events than a trigger has.
 
     Deviations:
         All classes at once, each step on the same clean samples. A class that is never reached has
