@@ -2,4 +2,6 @@
 
 from spikedoor.defences.eliminate.fine_tuning import FineTuning
 
-__all__ = ["FineTuning"]
+__all__ = [
+    "FineTuning",
+]
