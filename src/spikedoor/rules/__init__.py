@@ -9,6 +9,6 @@ from spikedoor.rules.sharpness import AdaptiveSAM
 from spikedoor.rules.training import Training, TrainingLog, train
 
 __all__ = [
-    "ANN", "RULES", "AdaptiveSAM", "Conversion", "Direct", "Hybrid", "Phase", "Rule", "RuleFromANN", "Training",
-    "TrainingLog", "train", "train_ann",
+    "ANN", "RULES", "AdaptiveSAM", "Conversion", "Direct", "Hybrid", "Phase", "Rule", "RuleFromANN",
+    "Training", "TrainingLog", "train", "train_ann",
 ]  # fmt: skip

@@ -30,7 +30,8 @@ class SharpnessAwareFineTuning(Eliminator):
     accuracy goes too.
 
     Deviations:
-        Adam and batches of 64 in place of SGD and 256, as in `FineTuning`. The norms' running statistics are those of the unperturbed weights.
+        Adam and batches of 64 in place of SGD and 256, as in `FineTuning`. The norms' running
+        statistics are those of the unperturbed weights.
     """
 
     training: Training = TRAINING.model_copy(update={"optimiser": AdaptiveSAM(lr=1e-3, rho=2.0)})

@@ -24,13 +24,17 @@ from spikedoor.victim import Stage
 
 __all__ = ["IBAU"]
 
+_SHOWN = 512  # samples whose deviation is taken
+
 
 @final
 @DEFENCES.register("i-bau", source="Zeng et al. 2022", link="https://arxiv.org/abs/2110.03735")
 class IBAU(Eliminator):
-    """Minimax ``min_w max_d E CE(f(x + d), y)``, ``||d|| <= radius``, by implicit hypergradients.
+    """Minimax ``min_w max_d E CE(f(x + sd), y)``, by implicit hypergradients.
 
-    In each round d is found from 0 on by gradient ascent, one step a batch, on ``CE - decay d^2``.
+    d has at most ``radius`` a pixel (root mean square), in units of the inputs' standard deviation
+    s. In each round it is found from 0 on by gradient ascent, one step a batch, on ``CE - decay
+    d^2``.
     The weights then take one step a batch along ``dH/dw + q dS/dw``: H is the loss on the batch, a
     share of which is perturbed, S a descent step of d, and q the solution of ``q = dH/dd + q
     dS/dd``, by fixed-point iterations. Derivatives of spikes, the second ones too, are those of the
@@ -38,13 +42,13 @@ class IBAU(Eliminator):
 
     Needs: clean samples with labels.
     Looks at: the loss of samples with one perturbation added to all, on pixels or on frames.
-    Fails: against triggers that are far from any small addition (warping), where the radius is below
-    the trigger's norm, or where surrogate gradients are too coarse to find d.
+    Fails: against triggers far from any small addition (warping), where the radius is below the
+    trigger's norm, or where surrogate gradients are too coarse to find d.
 
     Deviations:
-        Norms keep their running statistics. Radius and steps are in the units of the inputs, that
-        are not standardised here; half of a batch is perturbed, in place of 1 %; more rounds, as a
-        small set has few batches. A perturbation of events is added to the frames and not rounded.
+        Norms keep their running statistics. Half of a batch is perturbed, in place of 1 %; more
+        rounds and larger steps of the weights, as a small set has few batches. A perturbation of
+        events is added to the frames and not rounded.
     """
 
     rounds: int = Field(20, ge=1)
@@ -55,8 +59,8 @@ class IBAU(Eliminator):
     """Of the weights."""
     rate: float = Field(10.0, gt=0)
     """Step size of the ascent."""
-    radius: float = Field(2.5, gt=0)
-    """Largest Euclidean norm of d; the published 10, times the deviation of a pixel of CIFAR-10."""
+    radius: float = Field(0.18, gt=0)
+    """Largest root mean square of d; the published norm of 10 on the 3072 values of CIFAR-10."""
     decay: float = Field(1e-3, ge=0)
     """Weight of d's squared norm."""
     share: float = Field(0.5, gt=0, le=1)
@@ -78,6 +82,7 @@ class IBAU(Eliminator):
         data, seed = defender.clean, defender.seed
         order = generator(seed, "order of i-bau")
         loss = _Loss(made, torch_generator(seed, "encoding of i-bau", made.device))
+        loss.scale = float(loss.inputs(data.batch(np.arange(min(len(data), _SHOWN)))).std())
         labels = torch.from_numpy(np.array(data.labels)).to(made.device)
         optimiser = self.optimiser.build(loss.weights)
         course: list[dict[str, float]] = []
@@ -108,17 +113,18 @@ class IBAU(Eliminator):
         d.requires_grad_()
         (slope,) = torch.autograd.grad(self._descent(loss, inputs, labels, d), d)
         d = d.detach() - self.rate * slope
-        return d * (self.radius / d.norm().clamp(min=self.radius))
+        largest = self.radius * math.sqrt(d.numel())
+        return d * (largest / d.norm().clamp(min=largest))
 
     def _descent(self, loss: _Loss, inputs: Tensor, labels: Tensor, d: Tensor) -> Tensor:
         """Return what d is to make small."""
-        return self.decay * d.square().sum() - loss(inputs + d, labels)
+        return self.decay * d.square().sum() - loss(inputs + loss.scale * d, labels)
 
     def _learn(self, loss: _Loss, inputs: Tensor, labels: Tensor, d: Tensor) -> float:
         """Leave the hypergradient in the weights, and return the loss of the batch."""
         d = d.detach().requires_grad_()
         count = math.ceil(self.share * len(inputs))
-        changed = torch.cat([inputs[:count] + d, inputs[count:]])
+        changed = torch.cat([inputs[:count] + loss.scale * d, inputs[count:]])
         outer = loss(changed, labels)
         direct, *gradients = torch.autograd.grad(
             outer, [d, *loss.weights], allow_unused=True, materialize_grads=True
@@ -141,6 +147,8 @@ class _Loss:
 
     def __init__(self, stage: Stage, spikes: torch.Generator) -> None:
         self._stage, self._spikes = stage, spikes
+        self.scale = 1.0
+        """What a perturbation of 1 adds."""
         self.weights = list(stage.network.parameters())
 
     def inputs(self, batch: Any) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any, Literal, final
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -21,7 +22,7 @@ from spikedoor.rules.losses import CrossEntropy, Loss
 from spikedoor.rules.training import Training, train
 from spikedoor.snn.activations import Activation, Rectifier, Spiking
 from spikedoor.snn.kernels import eager, signed
-from spikedoor.snn.norm import BatchNorm, statistics_kept
+from spikedoor.snn.norm import BatchNorm
 from spikedoor.snn.signal import Signal
 from spikedoor.victim import Stage
 
@@ -140,9 +141,10 @@ def _look(
 
 def _mean(layer: nn.Module, signal: Signal, norm: BatchNorm | None, what: Looks) -> Tensor:
     x = signal.data
-    if norm is not None:
-        with statistics_kept(norm):  # the layer itself moves them
-            x = norm(x)
+    if norm is not None and norm.training:  # its running statistics are for the layer to move
+        x = F.batch_norm(x, None, None, norm.weight, norm.bias, True, eps=norm.eps)
+    elif norm is not None:
+        x = norm(x)
     if isinstance(layer, Rectifier):
         return x if what == "membrane" else layer.rectify(x)
     assert isinstance(layer, Spiking)
