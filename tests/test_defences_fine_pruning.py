@@ -8,6 +8,7 @@ import torch
 from defence_cases import case, digits
 from torch import nn
 
+from spikedoor.data.base import ImageSet
 from spikedoor.defences import Defender, layers
 from spikedoor.defences.eliminate import FinePruning
 from spikedoor.defences.eliminate.base import TRAINING, accuracy, copied
@@ -16,6 +17,7 @@ from spikedoor.rules.optimisers import Adam
 from spikedoor.snn.activations import Spiking
 from spikedoor.snn.networks import PreActResNet, ResNet, SmallConv
 from spikedoor.snn.neurons import IF, LIF
+from spikedoor.snn.norm import BatchNorm
 from spikedoor.victim import Blueprint, Stage
 from spikedoor.victim.features import features
 
@@ -66,7 +68,7 @@ def untrained(network, neuron, bias: bool = False, folded: bool = False) -> Stag
             module.bias = nn.Parameter(torch.full((len(module.weight),), 0.4))
         if isinstance(module, Spiking):
             module.initial.fill_(0.5 * float(module.threshold))
-        elif hasattr(module, "running_mean"):  # a shift that would charge the neurons
+        elif isinstance(module, BatchNorm):  # a shift that would charge the neurons
             nn.init.constant_(module.bias, 1.5)
     return stage
 
@@ -137,7 +139,8 @@ def test_validation_samples_alone_decide_where_it_stops():
     shown = case("direct")
     defender = shown.defender()
     wrong = np.array((defender.validation.labels + 1) % 10)
-    misled = replace(defender, validation=replace(defender.validation, labels=wrong))
+    images = defender.validation.batch(np.arange(len(wrong)))
+    misled = replace(defender, validation=ImageSet(images, wrong, defender.validation.classes, "x"))
     method = FinePruning(tolerance=0.0, training=NOT_TRAINED)
     count = len(method.repair(shown.stage, defender).notes["repair"]["pruned"])
     # All answers count as wrong at first, so that no pruning makes it worse.

@@ -56,7 +56,7 @@ class TestAttention:
     def test_the_student_comes_to_look_where_its_teacher_looks(self, what):
         shown, path = case("direct"), "blocks.1.activation"
         defender = shown.defender()
-        data = defender.clean.subset(np.arange(64))
+        data = shown.data.train.subset(np.arange(64))
 
         def attention(stage: Stage) -> torch.Tensor:
             _, inputs, noise = next(stage.batches(data))
