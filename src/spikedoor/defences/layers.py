@@ -6,7 +6,8 @@ stands before its convolution.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -54,13 +55,33 @@ class Layer:
         Weights, bias and the norm's shift go, so that nothing is left that could charge a neuron:
         one that starts below its threshold never spikes again.
         """
-        chosen = torch.as_tensor(np.asarray(channels, dtype=np.int64))
+        for values in self._parameters():
+            values[_indices(channels, values)] = 0
+
+    @contextmanager
+    def held(self, channels: NDArray[np.integer]) -> Iterator[None]:
+        """Keep all gradients from some channels, so that pruned ones stay so while one trains.
+
+        Weights of 0 without a gradient stay there under any optimiser: decay and momentum are 0.
+        """
+
+        def without(values: nn.Parameter) -> Callable[[Tensor], Tensor]:
+            chosen = _indices(channels, values)
+            return lambda gradient: gradient.index_fill(0, chosen, 0)
+
+        hooks = [values.register_hook(without(values)) for values in self._parameters()]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _parameters(self) -> list[nn.Parameter]:
+        """Return all that makes the current, each [channels, ...]."""
         norms = [self.norm, *(norm for _, norm in self.parts)]
         modules = [*(weights for weights, _ in self.parts), *(n for n in norms if n is not None)]
-        for module in modules:
-            for values in (module.weight, module.bias):
-                if values is not None:
-                    values[chosen.to(values.device)] = 0
+        found = [values for module in modules for values in (module.weight, module.bias)]
+        return [values for values in found if values is not None]
 
     @torch.no_grad()
     def effective_weights(self) -> Tensor | None:
@@ -99,6 +120,10 @@ def _of(block: nn.Module, paths: dict[nn.Module, str]) -> Iterator[Layer]:
         yield Layer(paths[first], first, (), before)
         inner = cast(Synapse, block.synapses[0])
         yield Layer(paths[second], second, ((inner.layer, between),))
+
+
+def _indices(channels: NDArray[np.integer], like: Tensor) -> Tensor:
+    return torch.as_tensor(np.asarray(channels, dtype=np.int64), device=like.device)
 
 
 def _pair(synapse: Synapse) -> tuple[nn.Conv2d | nn.Linear, BatchNorm | None]:

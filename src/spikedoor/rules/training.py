@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikedoor.component import Component
 from spikedoor.data.base import SampleSet, modality_of
@@ -19,13 +20,18 @@ from spikedoor.progress import bar
 from spikedoor.rng import generator, torch_generator
 from spikedoor.rules.losses import Loss
 from spikedoor.rules.optimisers import Adam, Augmentation, Cosine, Optimiser, Schedule
+from spikedoor.snn.norm import statistics_kept
 from spikedoor.snn.precision import Precision, autocast
+from spikedoor.snn.signal import Signal
 from spikedoor.victim import Stage
 
 if TYPE_CHECKING:
     from spikedoor.data.source import DataSource
 
-__all__ = ["Epoch", "Training", "TrainingLog", "train"]
+__all__ = ["Epoch", "Penalty", "Training", "TrainingLog", "train"]
+
+Penalty = Callable[[Signal], Tensor]
+"""From the signal that the network was just shown to a term added to its loss."""
 
 
 class Training(Component):
@@ -108,7 +114,14 @@ class TrainingLog:
         }
 
 
-def train(stage: Stage, data: SampleSet, loss: Loss, how: Training, seed: int) -> TrainingLog:
+def train(
+    stage: Stage,
+    data: SampleSet,
+    loss: Loss,
+    how: Training,
+    seed: int,
+    penalty: Penalty | None = None,
+) -> TrainingLog:
     """Train a stage's network in place, and leave the weights of the kept epoch in it.
 
     Training stops after the first epoch whose loss is not finite, which the log tells.
@@ -119,6 +132,7 @@ def train(stage: Stage, data: SampleSet, loss: Loss, how: Training, seed: int) -
         loss: What to minimise.
         how: Settings.
         seed: Of order, split, augmentation and encoding.
+        penalty: Added to the loss of every batch, if any.
 
     Raises:
         ConfigError: If there are augmentations, and the samples are no images.
@@ -150,13 +164,19 @@ def train(stage: Stage, data: SampleSet, loss: Loss, how: Training, seed: int) -
                 progress = (epoch + i / len(batches)) / how.epochs
                 for group in optimiser.param_groups:
                     group["lr"] = how.optimiser.lr * how.schedule.factor(progress)
-                with autocast(how.precision, device):
-                    currents = network(stage.encode(inputs.to(device), spikes))
-                value = loss.value(currents, stage.readout.scores(currents), wanted)
-                optimiser.zero_grad()
-                value.backward()
-                optimiser.step()
-                total += value.detach() * len(chosen)
+                signal = stage.encode(inputs.to(device), spikes)
+
+                def objective(signal: Signal = signal, wanted: Tensor = wanted) -> Tensor:
+                    with autocast(how.precision, device):
+                        currents = network(signal)
+                    value = loss.value(currents, stage.readout.scores(currents), wanted)
+                    if penalty is not None:
+                        value = value + penalty(signal)
+                    optimiser.zero_grad()
+                    value.backward()
+                    return value.detach()
+
+                total += _step(optimiser, objective, network) * len(chosen)
                 seen += len(chosen)
                 advance()
             mean = total.item() / max(seen, 1)
@@ -173,6 +193,27 @@ def train(stage: Stage, data: SampleSet, loss: Loss, how: Training, seed: int) -
         network.load_state_dict(best[2])
     network.eval()
     return TrainingLog(tuple(epochs), best[1] if best else None, finite)
+
+
+def _step(
+    optimiser: torch.optim.Optimizer, objective: Callable[[], Tensor], network: nn.Module
+) -> Tensor:
+    """Do one step and return the loss before it.
+
+    An optimiser may ask for the loss again at other weights. The norms' running statistics are
+    then left alone, as these weights are not kept.
+    """
+    asked = False
+
+    def closure() -> Tensor:
+        nonlocal asked
+        if asked:
+            with statistics_kept(network):
+                return objective()
+        asked = True
+        return objective()
+
+    return cast(Tensor, optimiser.step(cast(Any, closure)))
 
 
 def _split(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

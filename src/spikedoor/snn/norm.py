@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spikedoor.errors import ConfigError
 
-__all__ = ["BatchNorm"]
+__all__ = ["BatchNorm", "statistics_kept"]
 
 
 class BatchNorm(nn.Module):
@@ -71,3 +74,17 @@ class BatchNorm(nn.Module):
 
     def extra_repr(self) -> str:
         return str(self.weight.shape[0])
+
+
+@contextmanager
+def statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Leave the running statistics of a network's norms as they are, though it may train."""
+    norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum

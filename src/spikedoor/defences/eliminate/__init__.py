@@ -1,7 +1,15 @@
 """Eliminators: each returns a repaired stage and leaves the given one as it is."""
 
+from spikedoor.defences.eliminate.fine_pruning import FinePruning
 from spikedoor.defences.eliminate.fine_tuning import FineTuning
+from spikedoor.defences.eliminate.ft_sam import SharpnessAwareFineTuning
+from spikedoor.defences.eliminate.i_bau import IBAU
+from spikedoor.defences.eliminate.nad import NAD
 
 __all__ = [
+    "FinePruning",
     "FineTuning",
+    "IBAU",
+    "NAD",
+    "SharpnessAwareFineTuning",
 ]

@@ -6,9 +6,8 @@ from typing import final
 
 from spikedoor.defences.base import DEFENCES, Eliminator
 from spikedoor.defences.defender import Defender
-from spikedoor.defences.eliminate.base import copied
+from spikedoor.defences.eliminate.base import TRAINING, copied
 from spikedoor.rules.losses import CrossEntropy, Loss
-from spikedoor.rules.optimisers import Adam
 from spikedoor.rules.training import Training, train
 from spikedoor.victim import Stage
 
@@ -16,7 +15,9 @@ __all__ = ["FineTuning"]
 
 
 @final
-@DEFENCES.register("fine-tuning")
+@DEFENCES.register(
+    "fine-tuning", source="Wu et al. 2022, BackdoorBench", link="https://arxiv.org/abs/2206.12654"
+)
 class FineTuning(Eliminator):
     """Train all weights on with the defender's clean samples.
 
@@ -26,12 +27,13 @@ class FineTuning(Eliminator):
     Looks at: nothing; it trains.
     Fails: where the trigger and the clean features share few weights, so that clean samples leave
     the backdoor alone (blended triggers, small learning rates), or where samples are too few.
+
+    Deviations:
+        Adam and batches of 64 in place of SGD and 256, for the sake of spiking stages.
     """
 
-    training: Training = Training(
-        epochs=20, batch=64, optimiser=Adam(lr=1e-3), keep="last", validation=0.0
-    )
-    """How it is trained; nothing is held out, as the defender has samples to choose by."""
+    training: Training = TRAINING
+    """How it is trained."""
     loss: Loss = CrossEntropy()
     """What is minimised."""
 
