@@ -16,6 +16,7 @@ from spikedoor.defences.detect.temporal_decision import TemporalDecision
 from spikedoor.defences.detect.tmpbd import TMPBD
 
 __all__ = [
+    "TMPBD",
     "AblIsolation",
     "ActivationClustering",
     "Beatrix",
@@ -27,7 +28,6 @@ __all__ = [
     "Scan",
     "SpectralSignatures",
     "Strip",
-    "TMPBD",
     "Teco",
     "TemporalDecision",
 ]

@@ -1,5 +1,6 @@
 """Eliminators: each returns a repaired stage and leaves the given one as it is."""
 
+from spikedoor.defences.eliminate.clp import CLP
 from spikedoor.defences.eliminate.fine_pruning import FinePruning
 from spikedoor.defences.eliminate.fine_tuning import FineTuning
 from spikedoor.defences.eliminate.ft_sam import SharpnessAwareFineTuning
@@ -7,9 +8,10 @@ from spikedoor.defences.eliminate.i_bau import IBAU
 from spikedoor.defences.eliminate.nad import NAD
 
 __all__ = [
-    "FinePruning",
-    "FineTuning",
+    "CLP",
     "IBAU",
     "NAD",
+    "FinePruning",
+    "FineTuning",
     "SharpnessAwareFineTuning",
 ]
