@@ -84,7 +84,10 @@ class Spread(NamedTuple):
 
     def whitened(self, values: Values) -> Values:
         """Return rows in the space where ``within`` is the identity."""
-        return np.linalg.solve(np.linalg.cholesky(self.within), values.T).T
+        whitened: Values = np.linalg.solve(np.linalg.cholesky(self.within), values.T).T.astype(
+            float
+        )
+        return whitened
 
 
 def decompose(values: Values, labels: NDArray[np.int64]) -> Spread:
