@@ -23,7 +23,7 @@ __all__ = [
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
-OPTIMISERS = Family("optimiser", home="spikedoor.rules.optimisers")
+OPTIMISERS = Family("optimiser", home="spikedoor.rules")
 SCHEDULES = Family("schedule", home="spikedoor.rules.optimisers")
 AUGMENTATIONS = Family("augmentation", home="spikedoor.rules.optimisers")
 
