@@ -67,6 +67,7 @@ def test_a_repaired_stage_has_rows_like_any_other(made):
         assert row["migration_ratio"] is not None
         assert row["clean_model"] is not None
         assert 0 <= row["effectiveness"] <= 1
+        assert 0.2 < row["operations"] < 5
 
 
 def test_defences_share_the_victims_they_are_tried_on(made):

@@ -102,7 +102,10 @@ def _told(one: Defended) -> list[str]:
                 f"{_share(row, 'twin_false_alarms')}"
             )
         if row.get("effectiveness") is not None:
-            lines.append(f"             effectiveness (DER) {100 * row['effectiveness']:.1f} %")
+            lines.append(
+                f"             effectiveness (DER) {100 * row['effectiveness']:.1f} %, synaptic "
+                f"operations {_share(row, 'operations')} of those before"
+            )
     return lines
 
 

@@ -5,6 +5,7 @@ Layers are made without values; `Architecture.build` draws them from the run's g
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast, final
 
 import torch
@@ -26,7 +27,12 @@ __all__ = [
 
 @final
 class Synapse(nn.Module):
-    """A convolution or linear layer with its batch norm."""
+    """A convolution or linear layer with its batch norm.
+
+    ``observer``, if set, is shown the layer's input, all frames of a call at once.
+    """
+
+    observer: Callable[[Tensor], object] | None = None
 
     def __init__(self, layer: nn.Conv2d | nn.Linear, norm: BatchNorm | None) -> None:
         super().__init__()
@@ -53,6 +59,8 @@ class Synapse(nn.Module):
 
     def current(self, x: Tensor) -> Tensor:
         """Return the layer's output, before the norm."""
+        if self.observer is not None:
+            self.observer(x)
         return convolve(self.layer, x) if isinstance(self.layer, nn.Conv2d) else self.layer(x)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -47,6 +47,8 @@ class Cell:
             this experiment needs; the first ones are the same.
         activity: Firing rates of the victim's spiking stages, on some of the same samples.
         detections: By owner, what a detector finds, if the experiment has one.
+        operations: Synaptic operations on clean samples, of the victim's last stage before and
+            after an eliminator, if the experiment has one.
     """
 
     experiment: Experiment
@@ -58,6 +60,7 @@ class Cell:
     answers: dict[Question, Node]
     activity: dict[Question, Node]
     detections: dict[Owner, Node] = field(default_factory=dict)
+    operations: dict[str, Node] = field(default_factory=dict)
 
     def leaves(self) -> Iterator[Node]:
         """Yield the nodes that nothing else of this cell is made from."""
@@ -65,6 +68,7 @@ class Cell:
         yield from self.answers.values()
         yield from self.activity.values()
         yield from self.detections.values()
+        yield from self.operations.values()
 
     @property
     def defended(self) -> str | None:
@@ -136,8 +140,14 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
         for question, node in answers.items()
         if question.owner == "victim" and question.stage != "ann"
     }
+    operations = {
+        phase.stage: replace(activity[Question("victim", phase.stage, False)], kind="operations")
+        for phase in phases[-2:]
+        if "repaired" in stages["victim"]
+    }
     by_stage = {phase.stage: phase for phase in phases}
-    return Cell(experiment, train, poison, learned, stages, by_stage, answers, activity, detections)
+    made = stages, by_stage, answers, activity, detections, operations
+    return Cell(experiment, train, poison, learned, *made)
 
 
 def with_shared_simulations(cells: Iterable[Cell]) -> list[Cell]:

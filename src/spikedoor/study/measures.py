@@ -27,7 +27,7 @@ MEASURES = (
 DETECTION = ("auroc", "found_at_1", "found_at_5", "found", "false_alarms", "twin_false_alarms")
 """The same of a detector, in rows of the stage that it looks at."""
 
-REPAIR = ("effectiveness",)
+REPAIR = ("effectiveness", "operations")
 """The same of an eliminator, in rows of the repaired stage."""
 
 

@@ -21,6 +21,7 @@ VERSIONS = {
     "finetuned": 1,
     "answers": 2,
     "activity": 1,
+    "operations": 1,
     "repaired": 1,
     "detection": 1,
 }

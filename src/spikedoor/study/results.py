@@ -57,7 +57,9 @@ def rows(
     curve, the share of the positives found where 1 and 5 % of the negatives are flagged, the shares
     of positives and negatives flagged at the method's own threshold, and the latter of the twin's.
     A detector of models says one thing a model: that its target was found, or that it was falsely
-    accused. Where they have eliminators, rows have "effectiveness" (DER).
+    accused. Where they have eliminators, rows of the
+    repaired stage have "effectiveness" (DER), and "operations": synaptic operations on clean
+    samples, as a share of those before the repair.
 
     Args:
         planned: The experiments.
@@ -166,7 +168,17 @@ class _Reader:
             last.clean_accuracy.value,
             last.attack_success.value,
         )
-        return {"effectiveness": rated}
+        return {"effectiveness": rated, "operations": self._operations(group)}
+
+    def _operations(self, group: Group) -> float | None:
+        """Return synaptic operations after a repair as a share of those before it."""
+        totals = []
+        for stage in (_final(group[0][0]), "repaired"):
+            found = [self._result(cell.operations[stage]) for cell, _ in group]
+            if any(one is None for one in found):
+                return None
+            totals.append(float(np.concatenate(found).sum()))
+        return totals[1] / totals[0] if totals[0] else None
 
     def _lacking(self, cells: Sequence[Cell], stage: str) -> Node | None:
         """Return a node that the measures of a stage need and that is not there."""

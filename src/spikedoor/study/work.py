@@ -35,10 +35,11 @@ from spikedoor.study.defending import detected, files_of, from_files, repaired
 from spikedoor.study.nodes import Node
 from spikedoor.victim import Activity, Attacked, Stage, Victim, activity
 from spikedoor.victim.files import stage_from, weights_file
+from spikedoor.victim.operations import operations
 
 __all__ = ["Poison", "make", "notes", "packed", "unpacked"]
 
-_DOCTORED, _WEIGHTS = "doctored.npz", WEIGHTS_FILE
+_DOCTORED, _WEIGHTS, _OPERATIONS = "doctored.npz", WEIGHTS_FILE, "operations.npz"
 _VICTIM, _PLAN, _ANSWERS, _ACTIVITY = "victim.json", "plan.json", "answers.npz", "activity.npz"
 
 
@@ -63,7 +64,8 @@ def make(node: Node, inputs: dict[str, Any]) -> Any:
     Returns:
         For "poison" a `Poison`, for "trigger" the `Weights` of a learned one, for "answers" the
         predicted classes after each step [steps, samples], for "activity" an `Activity`, for
-        "detection" a `Detected`, and for all others a `Stage`.
+        "operations" those of each sample [N], for "detection" a `Detected`, and for all others a
+        `Stage`.
     """
     if node.kind == "poison":
         return _poison(node, **inputs)
@@ -74,6 +76,10 @@ def make(node: Node, inputs: dict[str, Any]) -> Any:
             return _answers(node, **inputs)
         if node.kind == "activity":
             return _activity(node, **inputs)
+        if node.kind == "operations":
+            config, shown = node.config, _shown(node, inputs["data"], None, None)
+            stage = _asked(node, inputs["stage"])
+            return operations(stage, shown, config["samples"], config["seed"])
         if node.kind == "repaired":
             return repaired(node, *_defended(node, **inputs))
         if node.kind == "detection":
@@ -207,6 +213,8 @@ def packed(node: Node, result: Any) -> dict[str, bytes]:
         return {_ANSWERS: _npz(answers=np.ascontiguousarray(result.T, small))}
     if node.kind == "detection":
         return files_of(result)
+    if node.kind == "operations":
+        return {_OPERATIONS: _npz(operations=result)}
     if node.kind == "activity":
         single = {name: getattr(result, name).astype(np.float32) for name in _RATES}
         return {_ACTIVITY: _npz(layers=np.array(result.layers), **single)}
@@ -233,6 +241,9 @@ def unpacked(node: Node, files: dict[str, bytes]) -> Any:
                 return arrays["answers"].T.astype(np.int64)
         if node.kind == "detection":
             return from_files(files)
+        if node.kind == "operations":
+            with np.load(io.BytesIO(files[_OPERATIONS]), allow_pickle=False) as arrays:
+                return arrays["operations"].astype(np.float64)
         if node.kind == "activity":
             with np.load(io.BytesIO(files[_ACTIVITY]), allow_pickle=False) as arrays:
                 rates = (arrays[name].astype(np.float64) for name in _RATES)
