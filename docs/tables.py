@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 MEASURES = ("clean_accuracy", "attack_success", "clean_model")
@@ -123,6 +123,74 @@ def when(trigger: str) -> str:
     return f"{frames} of 16, {place}"
 
 
+OF_MODELS = ("neural-cleanse", "neuron-audit", "rate-statistics", "tmpbd")
+RULES = {"LR_B": "LR_B", "LR_C": "LR_C", "LR_H": "LR_H", "LR_C, ANN repaired": "LR_C by its ANN"}
+
+
+def defences() -> None:
+    """Print what detectors find and what eliminators leave, in short and with intervals."""
+    looked = [row for row in rows("defences") if row["false_alarms"] or row["found"]]
+    repaired = [row for row in rows("defences") if row["stage"] == "repaired"]
+    last = {"direct": "direct", "conversion": "converted", "hybrid": "finetuned"}
+    before = {
+        attack(row): row
+        for row in rows("defences")
+        if row["stage"] == last[row["rule"]] and row["clean_accuracy"]
+    }
+    print("Detectors: AUROC (found at 5 % false positives), in %\n")
+    across(looked, lambda row: f"{share(row, 'auroc')} ({share(row, 'found_at_5')})")
+    print("Detectors, with intervals\n")
+    names = ("auroc", "found_at_5", "found", "false_alarms", "twin_false_alarms")
+    heads = ["defence", "rule", "trigger", *(name.replace("_", " ") for name in names)]
+    ordered = sorted(looked, key=lambda row: row["defence.method"])
+    # What is said of a model is true or not: of three, an interval means nothing.
+    table(
+        heads,
+        (
+            [*head(row), *(share(row, n, row["defence.method"] not in OF_MODELS) for n in names)]
+            for row in ordered
+        ),
+    )
+    print("Eliminators: clean accuracy / ASR after the repair, in %\n")
+    first = {
+        key: f"{share(row, 'clean_accuracy')} / {share(row, 'attack_success')}"
+        for key, row in before.items()
+    }
+    across(
+        repaired,
+        lambda row: f"{share(row, 'clean_accuracy')} / {share(row, 'attack_success')}",
+        first,
+    )
+    print("Eliminators, with intervals\n")
+    names = ("clean_accuracy", "attack_success", "recovered_accuracy", "clean_model",
+             "effectiveness", "operations")  # fmt: skip
+    heads = ["defence", "rule", "trigger", *(name.replace("_", " ") for name in names)]
+    ordered = sorted(repaired, key=lambda row: row["defence.method"])
+    table(heads, ([*head(row), *(share(row, n, True) for n in names)] for row in ordered))
+
+
+def attack(row: Row) -> tuple[str, str]:
+    return RULES[row["part"]], row["attack.trigger"].partition("(")[0]
+
+
+def head(row: Row) -> list[str]:
+    return [row["defence.method"], *attack(row)]
+
+
+def across(
+    found: list[Row], told: Callable[[Row], str], first: dict[tuple[str, str], str] | None = None
+) -> None:
+    """Print one line a defence, and one column for each rule and trigger."""
+    columns = list(dict.fromkeys(attack(row) for row in found))
+    lines: dict[str, dict[tuple[str, str], str]] = {}
+    if first is not None:
+        lines["none"] = first
+    for row in sorted(found, key=lambda row: row["defence.method"]):
+        lines.setdefault(row["defence.method"], {})[attack(row)] = told(row)
+    heads = ["defence", *(f"{rule}, {trigger}" for rule, trigger in columns)]
+    table(heads, ([name, *(by.get(c, "") for c in columns)] for name, by in lines.items()))
+
+
 def main() -> None:
     """Print what there are results of."""
     for data, name in (("CIFAR-10", "migration"), ("MNIST", "migration-mnist")):
@@ -148,6 +216,8 @@ def main() -> None:
         if known(name):
             print(f"{title}\n")
             timing(name)
+    if known("defences"):
+        defences()
 
 
 def known(name: str) -> bool:
