@@ -11,7 +11,7 @@ from torch import nn
 from spikedoor.data.base import ImageSet
 from spikedoor.defences import Defender, layers
 from spikedoor.defences.eliminate import FinePruning
-from spikedoor.defences.eliminate.base import TRAINING, accuracy, copied
+from spikedoor.defences.eliminate.base import TRAINING, accuracy
 from spikedoor.errors import ConfigError
 from spikedoor.rules.optimisers import Adam
 from spikedoor.snn.activations import Spiking
@@ -144,5 +144,5 @@ def test_validation_samples_alone_decide_where_it_stops():
     method = FinePruning(tolerance=0.0, training=NOT_TRAINED)
     count = len(method.repair(shown.stage, defender).notes["repair"]["pruned"])
     # All answers count as wrong at first, so that no pruning makes it worse.
-    found = method.repair(copied(shown.stage), misled).notes["repair"]
+    found = method.repair(shown.stage.copied(), misled).notes["repair"]
     assert len(found["pruned"]) == found["channels"] - 1 > count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -169,6 +170,10 @@ class Stage:
         if not found:
             return np.zeros((self.steps, 0), dtype=np.int64)
         return torch.cat(found, 1).numpy()
+
+    def copied(self) -> Stage:
+        """Return the stage with a network and notes of its own."""
+        return replace(self, network=copy.deepcopy(self.network), notes=dict(self.notes))
 
     def to(self, device: str | torch.device) -> Stage:
         """Return the stage with its network moved to a device (the network itself moves)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import Annotated, Literal, final
 
@@ -82,7 +81,7 @@ def with_neurons(stage: Stage, kind: Kind, factor: float) -> Stage:
     Spikes stay as high as they are. A time constant does not fall below one step; neurons without a
     leak stay so. Where the model weighs the input by ``1 / tau`` it weighs it by the new one.
     """
-    made = replace(stage, network=copy.deepcopy(stage.network), notes=dict(stage.notes))
+    made = stage.copied()
     decays = bool(getattr(stage.blueprint.neuron, "decay_input", False))
     for path, layer in _neurons(made).items():
         now = layer.dynamics()

@@ -10,12 +10,13 @@ from pydantic import Field
 
 from spikedoor.defences.base import DEFENCES, DataDetector, Detection
 from spikedoor.defences.defender import Defender
+from spikedoor.defences.detect.outliers import anomaly
 from spikedoor.errors import ConfigError
 from spikedoor.rng import generator
 from spikedoor.victim import Stage
 from spikedoor.victim.features import Kind, features
 
-__all__ = ["Scan", "Spread", "anomaly_index", "decompose"]
+__all__ = ["Scan", "Spread", "decompose"]
 
 Values = NDArray[np.float64]
 
@@ -70,7 +71,7 @@ class Scan(DataDetector):
             members = np.flatnonzero(labels == label)
             gains[i], second = _two(given[members], state)
             small[members[second]] = True
-        index = anomaly_index(gains)
+        index = anomaly(gains)
         scores = np.where(small, np.maximum(index, 0)[np.searchsorted(names, labels)], 0.0)
         told = dict(zip((train.classes[k] for k in names), index.tolist(), strict=True))
         return Detection(scores, float(np.e**2), {"anomaly_index": told})
@@ -133,10 +134,3 @@ def _two(values: Values, state: int) -> tuple[float, NDArray[np.bool_]]:
     alone = ((values - values.mean(0)) ** 2).sum()
     gain = float(alone - means.inertia_) / len(values)
     return gain, second if second.mean() <= 0.5 else ~second
-
-
-def anomaly_index(values: Values) -> Values:
-    """Return (v - median) / (1.4826 MAD); of an even number the middle two are averaged."""
-    middle = np.median(values)
-    spread = 1.4826 * np.median(np.abs(values - middle))
-    return (values - middle) / max(spread, 1e-12)

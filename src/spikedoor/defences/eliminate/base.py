@@ -1,9 +1,6 @@
-"""What eliminators share: a copy to work on, and accuracy to choose by."""
+"""What eliminators share: how they train, and accuracy to choose by."""
 
 from __future__ import annotations
-
-import copy
-from dataclasses import replace
 
 from spikedoor.data.base import SampleSet
 from spikedoor.metrics import Rate, clean_accuracy
@@ -11,7 +8,7 @@ from spikedoor.rules.optimisers import Adam
 from spikedoor.rules.training import Training
 from spikedoor.victim import Stage
 
-__all__ = ["TRAINING", "accuracy", "copied"]
+__all__ = ["TRAINING", "accuracy"]
 
 TRAINING = Training(epochs=100, batch=64, optimiser=Adam(lr=1e-3), keep="last", validation=0.0)
 """100 epochs along a cosine, as BackdoorBench trains on clean samples. Nothing is held out, as the
@@ -21,11 +18,6 @@ Its SGD of 0.01 is not for spiking stages: the gradient through neurons without 
 the number of steps and layers, and such steps leave a converted network at chance. Adam's do not
 depend on the size of gradients. Of its batches of 256 a small set would give one an epoch.
 """
-
-
-def copied(stage: Stage) -> Stage:
-    """Return the stage with a network of its own, so that the given one stays as it is."""
-    return replace(stage, network=copy.deepcopy(stage.network), notes=dict(stage.notes))
 
 
 def accuracy(stage: Stage, samples: SampleSet, seed: int = 0) -> Rate:

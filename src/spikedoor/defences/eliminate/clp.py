@@ -11,7 +11,6 @@ from pydantic import Field
 
 from spikedoor.defences.base import DEFENCES, Eliminator
 from spikedoor.defences.defender import Defender
-from spikedoor.defences.eliminate.base import copied
 from spikedoor.defences.layers import Layer, layers
 from spikedoor.snn.activations import Spiking
 from spikedoor.victim import Stage
@@ -45,7 +44,7 @@ class CLP(Eliminator):
 
     def repair(self, stage: Stage, defender: Defender) -> Stage:
         """Return the stage without those channels; nothing of the defender is used."""
-        made = copied(stage)
+        made = stage.copied()
         pruned: dict[str, list[int]] = {}
         for layer in layers(made.network):
             if layer.parts:

@@ -11,7 +11,7 @@ from torch import nn
 
 from spikedoor.defences.base import DEFENCES, Eliminator
 from spikedoor.defences.defender import Defender
-from spikedoor.defences.eliminate.base import TRAINING, accuracy, copied
+from spikedoor.defences.eliminate.base import TRAINING, accuracy
 from spikedoor.defences.layers import Layer, layers
 from spikedoor.errors import ConfigError, hint
 from spikedoor.progress import bar
@@ -68,7 +68,7 @@ class FinePruning(Eliminator):
         order = np.argsort(rates.mean(0, dtype=np.float64), kind="stable")
         count, course = self._count(stage, defender, order)
         pruned = order[:count]
-        made = copied(stage)
+        made = stage.copied()
         layer = self._layer(made)
         layer.prune(pruned)
         with layer.held(pruned):
@@ -102,7 +102,7 @@ class FinePruning(Eliminator):
         self, stage: Stage, defender: Defender, order: NDArray[np.integer]
     ) -> tuple[int, list[float]]:
         """Return how many channels may go, and the accuracy after each try, from none on."""
-        trial = copied(stage)
+        trial = stage.copied()
         layer = self._layer(trial)
         course = [accuracy(trial, defender.validation, defender.seed).value]
         count = 0

@@ -6,7 +6,7 @@ from typing import final
 
 from spikedoor.defences.base import DEFENCES, Eliminator
 from spikedoor.defences.defender import Defender
-from spikedoor.defences.eliminate.base import TRAINING, copied
+from spikedoor.defences.eliminate.base import TRAINING
 from spikedoor.rules.losses import CrossEntropy, Loss
 from spikedoor.rules.training import Training, train
 from spikedoor.victim import Stage
@@ -39,7 +39,7 @@ class FineTuning(Eliminator):
 
     def repair(self, stage: Stage, defender: Defender) -> Stage:
         """Return the stage after training."""
-        made = copied(stage)
+        made = stage.copied()
         log = train(made, defender.clean, self.loss, self.training, defender.seed)
         made.notes["repair"] = {"training": log.to_dict(), "seconds": log.seconds}
         return made

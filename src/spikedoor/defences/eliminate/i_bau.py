@@ -14,7 +14,6 @@ from torch import Tensor
 
 from spikedoor.defences.base import DEFENCES, Eliminator
 from spikedoor.defences.defender import Defender
-from spikedoor.defences.eliminate.base import copied
 from spikedoor.errors import ConfigError
 from spikedoor.progress import bar
 from spikedoor.rng import generator, torch_generator
@@ -77,7 +76,7 @@ class IBAU(Eliminator):
             ConfigError: If the encoding lets no gradient through.
         """
         start = time.perf_counter()
-        made = copied(stage)
+        made = stage.copied()
         made.network.eval()
         data, seed = defender.clean, defender.seed
         order = generator(seed, "order of i-bau")

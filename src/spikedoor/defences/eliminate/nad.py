@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from spikedoor.defences.base import DEFENCES, Eliminator
 from spikedoor.defences.defender import Defender
-from spikedoor.defences.eliminate.base import TRAINING, copied
+from spikedoor.defences.eliminate.base import TRAINING
 from spikedoor.defences.eliminate.fine_tuning import FineTuning
 from spikedoor.errors import ConfigError, hint
 from spikedoor.rules.losses import CrossEntropy, Loss
@@ -73,7 +73,7 @@ class NAD(Eliminator):
         """
         paths = self._paths(stage, defender)
         teacher = FineTuning(training=self.training, loss=self.loss).repair(stage, defender)
-        student = copied(stage)
+        student = stage.copied()
 
         with _watched(student.network, paths, self.looks_at) as seen:
 
