@@ -101,7 +101,8 @@ def timing(name: str) -> None:
     places: dict[str, None] = {}
     for row in rows(name):
         if row["clean_accuracy"]:
-            readout = row["rule.readout"] or "mean-current"
+            last = "last membrane" in row["part"]
+            readout = row.get("rule.readout") or ("last-membrane" if last else "mean-current")
             place = when(row["attack.trigger"])
             places[place] = None
             told = f"{share(row, 'attack_success')} ({share(row, 'clean_model')})"
