@@ -170,6 +170,15 @@ def defences() -> None:
     table(heads, ([*head(row), *(share(row, n, True) for n in names)] for row in ordered))
 
 
+def alarms() -> None:
+    """Print the false alarms on clean victims."""
+    lines = (
+        [row["defence.method"], share(row, "false_alarms", interval=True)]
+        for row in sorted(rows("clean-victims"), key=lambda row: row["defence.method"])
+    )
+    table(["defence", "false alarms, in %"], lines)
+
+
 def attack(row: Row) -> tuple[str, str]:
     return RULES[row["part"]], row["attack.trigger"].partition("(")[0]
 
@@ -219,6 +228,9 @@ def main() -> None:
             timing(name)
     if known("defences"):
         defences()
+    if known("clean-victims"):
+        print("False alarms on twenty clean victims\n")
+        alarms()
 
 
 def known(name: str) -> bool:
