@@ -50,8 +50,8 @@ class NeuralCleanse(ModelDetector):
     Looks at: the model's answers and, of spiking stages, their surrogate gradients.
     Fails: where the trigger covers the image (blended, warped), is no smaller than a natural
     change of class, or there are several targets. With ten classes the MAD is noisy: the published
-    threshold of 2 flags 3 of 20 clean networks trained on digits. Details have ``critical``, which
-    1 in 20 would exceed if sizes were normally distributed; none of these did. On events of few
+    threshold of 2 accuses clean networks too (docs/defences.md). Details have ``critical``, which
+    1 in 20 would exceed if sizes were normally distributed. On events of few
     pixels a natural change of class can take fewer events than a trigger has.
 
     Deviations:

@@ -33,9 +33,8 @@ class NeuronAudit(ModelDetector):
     Needs: clean samples; no labels.
     Looks at: predictions of the model with other thresholds, and other leaks where neurons leak.
     Fails: on triggers in the input, which need no altered neurons. Far from 1 any network falls to
-    one class, clean or not, so the factors are close to it; of clean networks on digits none of 20
-    trained directly has a class above the threshold, but 2 of 12 converted or hybrid ones have,
-    which no setting tells from a backdoor. The anomaly index among classes is of no use here: in
+    one class, clean or not, so the factors are close to it, and even then some converted
+    and hybrid ones do. The anomaly index among classes is of no use here: in
     most clean networks one class gains, and nine nothing.
     """
 

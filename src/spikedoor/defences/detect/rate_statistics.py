@@ -34,8 +34,7 @@ class RateStatistics(ModelDetector):
     Looks at: firing rates of the last layer, averaged where the head gets averages; of an ANN, its
     activations.
     Fails: where trigger and clean features share their neurons, as they do in narrow networks; a
-    class whose own samples differ much has idle evidence as well. Of clean networks on digits it
-    flags 1 of 20 trained directly, and 2 of 12 converted or hybrid ones.
+    class whose own samples differ much has idle evidence as well (docs/defences.md).
     """
 
     alarms: float = Field(0.05, gt=0, lt=1)

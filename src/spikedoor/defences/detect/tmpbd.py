@@ -39,8 +39,8 @@ class TMPBD(ModelDetector):
     Looks at: voltage of the outputs, and surrogate gradients of them.
     Fails: where the target's margin is not the largest, or hardly so, as of small networks, whose
     natural classes differ in how far their voltage can run. With few classes the fit leaves out
-    what would have made it wide: at the published level, 1 in 20, it flags 6 of 20 clean networks
-    trained on digits. One finding alone is no evidence.
+    what would have made it wide, so that it accuses more clean networks than the 1 in 20 that the
+    level states (docs/defences.md has numbers). One finding alone is no evidence.
 
     Deviations:
         Adam in place of SGD whose momentum is lost at each step, and fewer steps; eval mode, as
