@@ -1,5 +1,6 @@
 """Eliminators: each returns a repaired stage and leaves the given one as it is."""
 
+from spikedoor.defences.eliminate.anp import ANP
 from spikedoor.defences.eliminate.clp import CLP
 from spikedoor.defences.eliminate.fine_pruning import FinePruning
 from spikedoor.defences.eliminate.fine_tuning import FineTuning
@@ -8,6 +9,7 @@ from spikedoor.defences.eliminate.i_bau import IBAU
 from spikedoor.defences.eliminate.nad import NAD
 
 __all__ = [
+    "ANP",
     "CLP",
     "IBAU",
     "NAD",
