@@ -7,12 +7,14 @@ from spikedoor.defences.eliminate.fine_tuning import FineTuning
 from spikedoor.defences.eliminate.ft_sam import SharpnessAwareFineTuning
 from spikedoor.defences.eliminate.i_bau import IBAU
 from spikedoor.defences.eliminate.nad import NAD
+from spikedoor.defences.eliminate.rnp import RNP
 
 __all__ = [
     "ANP",
     "CLP",
     "IBAU",
     "NAD",
+    "RNP",
     "FinePruning",
     "FineTuning",
     "SharpnessAwareFineTuning",
