@@ -1,5 +1,6 @@
 """Eliminators: each returns a repaired stage and leaves the given one as it is."""
 
+from spikedoor.defences.eliminate.abl_unlearning import AblUnlearning
 from spikedoor.defences.eliminate.anp import ANP
 from spikedoor.defences.eliminate.clp import CLP
 from spikedoor.defences.eliminate.fine_pruning import FinePruning
@@ -15,6 +16,7 @@ __all__ = [
     "IBAU",
     "NAD",
     "RNP",
+    "AblUnlearning",
     "FinePruning",
     "FineTuning",
     "SharpnessAwareFineTuning",

@@ -78,16 +78,26 @@ def _carriers(layer: Layer) -> list[nn.Conv2d | nn.Linear | BatchNorm]:
 
 
 def batches(
-    stage: Stage, samples: SampleSet, size: int, count: int, seed: int, purpose: str
+    stage: Stage,
+    samples: SampleSet,
+    size: int,
+    count: int,
+    seed: int,
+    purpose: str,
+    indices: NDArray[np.integer] | None = None,
 ) -> Iterator[tuple[Signal, Tensor]]:
-    """Yield ``count`` batches of encoded samples with their labels, each sample once a pass."""
+    """Yield ``count`` batches of encoded samples with their labels, each sample once a pass.
+
+    Of samples at some indices alone, if they are given.
+    """
     order = generator(seed, f"order of {purpose}")
     spikes = torch_generator(seed, f"encoding of {purpose}", stage.device)
     labels = torch.from_numpy(np.array(samples.labels))
-    left = np.zeros(0, np.int64)
+    known = np.arange(len(samples)) if indices is None else indices
+    left = known[:0]
     for _ in range(count):
         if not len(left):
-            left = order.permutation(len(samples))
+            left = order.permutation(known)
         chosen, left = left[:size], left[size:]
         inputs = stage.prepare(samples.batch(chosen)).to(stage.device)
         yield stage.encode(inputs, spikes), labels[chosen].to(stage.device)
