@@ -11,7 +11,7 @@ from defence_cases import case, weights
 from spikedoor.defences import layers
 from spikedoor.defences.eliminate import ANP
 from spikedoor.defences.eliminate.anp import _Loss
-from spikedoor.defences.eliminate.base import accuracy, copied
+from spikedoor.defences.eliminate.base import accuracy
 from spikedoor.defences.eliminate.masks import Channels, batches, pruned
 from spikedoor.errors import ConfigError
 from spikedoor.rng import torch_generator
@@ -59,7 +59,7 @@ def test_a_gain_of_0_is_pruning_and_a_gain_of_1_is_nothing(net: str) -> None:
     with torch.no_grad():
         whole = stage.network(signal(stage))
         assert torch.equal(channels.currents(signal(stage), gain, gain), whole)
-        made = copied(stage)
+        made = stage.copied()
         first, *_, last = layers(made.network)
         first.prune(np.array([1, 2]))
         last.prune(np.array([0]))
@@ -74,7 +74,7 @@ def test_a_perturbed_threshold_is_that_of_the_neurons() -> None:
     loss = _Loss(stage, neurons=True)
     perturbation = loss.none.clone()
     perturbation[-2] = 0.3
-    other = copied(stage)
+    other = stage.copied()
     neurons = layers(other.network)[-2].activation
     assert isinstance(neurons, Spiking)
     neurons.threshold.mul_(1.3)
@@ -91,7 +91,7 @@ def test_a_perturbed_threshold_is_that_of_the_neurons() -> None:
 @pytest.mark.parametrize("neurons", [False, True])
 def test_a_perturbation_is_within_its_bound_and_raises_the_loss(neurons: bool) -> None:
     found = case("direct")
-    stage, method = copied(found.stage), ANP(neurons=neurons, epsilon=0.3, ascents=3)
+    stage, method = found.stage.copied(), ANP(neurons=neurons, epsilon=0.3, ascents=3)
     stage.network.requires_grad_(False)
     loss = _Loss(stage, neurons)
     shown, labels = next(batches(stage, found.defender().clean, 64, 1, 0, "test"))
@@ -105,7 +105,7 @@ def test_a_perturbation_is_within_its_bound_and_raises_the_loss(neurons: bool) -
 def test_the_mask_of_a_harmful_channel_falls_furthest() -> None:
     """A channel that charges all neurons behind it, whatever is shown."""
     found = case("direct")
-    stage = copied(found.stage)
+    stage = found.stage.copied()
     layer = layers(stage.network)[1]
     norm = cast(BatchNorm, layer.parts[0][1])
     with torch.no_grad():

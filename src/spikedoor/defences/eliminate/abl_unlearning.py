@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from spikedoor.defences.base import DEFENCES, DataDetector, Defence, Eliminator
 from spikedoor.defences.defender import Defender
 from spikedoor.defences.detect.beatrix import Beatrix
-from spikedoor.defences.eliminate.base import accuracy, copied
+from spikedoor.defences.eliminate.base import accuracy
 from spikedoor.defences.eliminate.masks import batches
 from spikedoor.progress import bar
 from spikedoor.rules.optimisers import Adam, Optimiser
@@ -81,7 +81,7 @@ class AblUnlearning(Eliminator):
         defender.training_set(self.name)
         assert isinstance(self.isolation, DataDetector)
         flagged = self.isolation.detect(stage, defender).flagged
-        made = copied(stage)
+        made = stage.copied()
         made.network.eval()
         before = accuracy(made, defender.validation, defender.seed).value
         course = [before]

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from spikedoor.defences.base import DEFENCES, Eliminator
 from spikedoor.defences.defender import Defender
-from spikedoor.defences.eliminate.base import copied
 from spikedoor.defences.eliminate.masks import Channels, batches, pruned
 from spikedoor.errors import ConfigError
 from spikedoor.progress import bar
@@ -85,7 +84,7 @@ class ANP(Eliminator):
 
     def masks(self, stage: Stage, defender: Defender) -> NDArray[np.float32]:
         """Return the mask of each channel, [C] as of `Channels`."""
-        work = copied(stage)
+        work = stage.copied()
         work.network.eval().requires_grad_(False)
         loss = _Loss(work, self.neurons)
         masks = nn.Parameter(torch.ones(loss.count, device=work.device))

@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from spikedoor.data.base import SampleSet
 from spikedoor.defences.defender import Defender
-from spikedoor.defences.eliminate.base import accuracy, copied
+from spikedoor.defences.eliminate.base import accuracy
 from spikedoor.defences.layers import Layer, layers
 from spikedoor.errors import ConfigError
 from spikedoor.rng import generator, torch_generator
@@ -119,9 +119,9 @@ def pruned(
     """
     before = accuracy(stage, defender.validation, defender.seed).value
     course: dict[str, float] = {}
-    made, threshold, chosen = copied(stage), 0.0, {}
+    made, threshold, chosen = stage.copied(), 0.0, {}
     for threshold in THRESHOLDS:
-        made = copied(stage)
+        made = stage.copied()
         channels = Channels(made.network)
         chosen = {
             layer.path: np.flatnonzero(of_layer < threshold)

@@ -14,7 +14,7 @@ from torch import nn
 
 from spikedoor.defences.base import DEFENCES, Eliminator
 from spikedoor.defences.defender import Defender
-from spikedoor.defences.eliminate.base import accuracy, copied
+from spikedoor.defences.eliminate.base import accuracy
 from spikedoor.defences.eliminate.masks import Channels, batches, pruned
 from spikedoor.progress import bar
 from spikedoor.rules.optimisers import Adam, Optimiser
@@ -71,7 +71,7 @@ class RNP(Eliminator):
 
     def unlearn(self, stage: Stage, defender: Defender) -> tuple[Stage, list[float]]:
         """Return a copy that has forgotten the clean samples, and its accuracy epoch by epoch."""
-        made, data = copied(stage), defender.clean
+        made, data = stage.copied(), defender.clean
         made.network.eval()
         optimiser = self.unlearning.build(made.network.parameters())
         course: list[float] = []
@@ -93,7 +93,7 @@ class RNP(Eliminator):
 
     def masks(self, unlearned: Stage, defender: Defender) -> NDArray[np.float32]:
         """Return the masks by which an unlearned stage recovers, [C] as of `Channels`."""
-        work, data = copied(unlearned), defender.clean
+        work, data = unlearned.copied(), defender.clean
         work.network.eval().requires_grad_(False)
         channels = Channels(work.network)
         masks = nn.Parameter(torch.ones(sum(channels.sizes), device=work.device))
