@@ -37,7 +37,7 @@ class Beatrix(DataDetector):
     of clean samples of the label, each of which had its bounds from four of five folds that it is
     not in; above 1 is flagged.
 
-    Needs: the training set with the labels as given, and ``_FOLDS`` clean samples of each class.
+    Needs: the training set with the labels as given, and five clean samples of each class or more.
     Looks at: features of the penultimate layer. Of a spiking stage, ``gram = "time"`` looks at
     steps in place of channels: S S^T with S [T, C], the spikes of each step and channel.
     Fails: where clean samples are so few that their medians say little, and on clean outliers: by
