@@ -138,7 +138,9 @@ def test_interrupted_it_keeps_what_is_done_and_goes_on(tmp_path, sweep):
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("runs/store/entries/*/*")) and time.monotonic() < deadline:
+    # An entry that is still being written aside is none yet.
+    while not list(tmp_path.glob(f"runs/store/entries/??/{64 * '?'}/entry.json")):
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

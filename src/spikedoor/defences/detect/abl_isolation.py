@@ -44,7 +44,8 @@ class AblIsolation(DataDetector):
 
     Deviations:
         The network is the ANN of the plan, whatever the rule of the victim: it is about the data,
-        and one step is faster. Recordings are shown as their sum.
+        and one step is faster. Recordings are shown as their sum, so that a trigger in their timing
+        alone is not seen.
     """
 
     gamma: float = Field(0.5, gt=0)

@@ -45,7 +45,8 @@ class Beatrix(DataDetector):
 
     Deviations:
         The paper also asks whether the flagged samples of a class differ from its others as a
-        group, by a kernel two-sample statistic; here each sample is judged alone.
+        group, by a kernel two-sample statistic; here each sample is judged alone. Channels of wide
+        layers are averaged in groups.
     """
 
     features: Kind = "membrane"

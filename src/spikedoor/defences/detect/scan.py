@@ -37,8 +37,9 @@ class Scan(DataDetector):
 
     Needs: the training set with the labels as given, and a few clean samples of each class.
     Looks at: features of the penultimate layer; the mean membrane, unless another kind is chosen.
-    Fails: where poison is spread over all classes (all-to-all), so that none stands out; with few
-    classes, whose median says little; where features do not part poison from clean.
+    Fails: where poison is half of a class or more, or too little of it to make a component; where
+    it is spread over all classes (all-to-all), so that none stands out; with few classes, whose
+    median says little; where features do not part poison from clean.
 
     Deviations:
         Features are first reduced by PCA, so that the covariances can be had from few samples, and
