@@ -9,6 +9,7 @@ from spikedoor.attack import Attack, EventDynamic
 from spikedoor.attack.triggers.learned import packed_weights, unpacked_weights
 from spikedoor.data.events import Framing
 from spikedoor.data.events.simulated import DigitsDvs
+from spikedoor.defences.plan import DefencePlan
 from spikedoor.errors import ConfigError, DataError
 from spikedoor.records import Store
 from spikedoor.rules import Conversion, Direct, Training
@@ -16,6 +17,7 @@ from spikedoor.rules.optimisers import Adam
 from spikedoor.snn.networks import SmallConv
 from spikedoor.study import Experiment, Workshop, run
 from spikedoor.study.cell import cell
+from spikedoor.study.defend import defend
 from spikedoor.victim import Attacked
 
 TARGET = 3
@@ -191,3 +193,16 @@ def test_other_triggers_have_no_such_node():
     planned = cell(made, made.data.load())
     assert planned.trigger is None
     assert all("trigger" not in node.inputs for node in planned.leaves())
+
+
+def test_a_defence_of_a_run_without_a_twin_meets_what_was_learned_then(tmp_path, monkeypatch):
+    made = experiment()
+    run(made.model_copy(update={"twin": False}), tmp_path / "run")
+
+    def refused(*arguments):
+        raise AssertionError("nothing is to be learned again")
+
+    monkeypatch.setattr(EventDynamic, "learn", refused)
+    plan = DefencePlan.from_dict({"method": "strip", "clean": 0.3, "samples": 10})
+    (found,) = defend(tmp_path / "run", [plan])
+    assert found.rows[0]["found.count"] == 10

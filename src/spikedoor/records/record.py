@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spikedoor.errors import DataError, MissingDataError
 from spikedoor.evaluation import Evaluation
-from spikedoor.files import write_bytes
+from spikedoor.files import npz, write_bytes
 from spikedoor.metrics import Answers
 
 __all__ = ["SCHEMA", "Gallery", "Record"]
@@ -116,9 +116,7 @@ class Record:
 
     def write(self, folder: Path) -> None:
         """Write ``record.json`` and ``record.npz`` into an existing folder."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **self._arrays())
-        write_bytes(folder / _ARRAYS, buffer.getvalue())
+        write_bytes(folder / _ARRAYS, npz(self._arrays()))
         text = json.dumps(self.to_json(), indent=1, allow_nan=False)
         write_bytes(folder / _JSON, text.encode())
 

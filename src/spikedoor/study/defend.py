@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikedoor.data.base import Dataset
+from spikedoor.attack.triggers.learned import WEIGHTS_FILE, unpacked_weights
 from spikedoor.defences.plan import DefencePlan
 from spikedoor.errors import DataError
 from spikedoor.progress import bar
 from spikedoor.records import Record, Store
 from spikedoor.study.cell import Cell, cell
 from spikedoor.study.experiment import Experiment
+from spikedoor.study.nodes import Node
 from spikedoor.study.results import rows
 from spikedoor.study.sweep import Planned
 from spikedoor.study.work import packed
@@ -62,25 +63,34 @@ def defend(folder: str | Path, plans: Sequence[DefencePlan]) -> list[Defended]:
     found = []
     with tempfile.TemporaryDirectory() as store, bar("defend", len(plans)) as advance:
         workshop = Workshop(Store(Path(store) / "store"))
+        kept = folder / WEIGHTS_FILE
+        learned = unpacked_weights(kept.read_bytes()) if kept.is_file() else None
         for plan in plans:
             # Checked anew, as a copy is not.
             defended = Experiment.from_dict({**experiment.to_dict(), "defence": plan.to_dict()})
-            found.append(_carried_out(plan, cell(defended, data), data, victims, workshop))
+            made = cell(defended, data)
+            if made.trigger is not None and learned is not None:
+                _put(made.trigger, learned, workshop)
+            found.append(_carried_out(plan, made, victims, workshop))
             advance()
     return found
 
 
-def _carried_out(
-    plan: DefencePlan, made: Cell, data: Dataset, victims: dict[str, Victim], workshop: Workshop
-) -> Defended:
+def _put(node: Node, result: Any, workshop: Workshop) -> None:
+    """Leave in the store what a node would make, so that it is not made."""
     assert workshop.store is not None
+    if workshop.store.entry(node.key) is None:
+        workshop.store.write(node.key, node.kind, packed(node, result), config={})
+
+
+def _carried_out(
+    plan: DefencePlan, made: Cell, victims: dict[str, Victim], workshop: Workshop
+) -> Defended:
     for owner, victim in victims.items():
         for stage in victim.stages:
             node = made.stages[owner].get(stage.name)  # pyright: ignore[reportArgumentType]
-            if node is None or node.kind == "repaired":
-                continue
-            if workshop.store.entry(node.key) is None:
-                workshop.store.write(node.key, node.kind, packed(node, stage), config={})
+            if node is not None and node.kind != "repaired":
+                _put(node, stage, workshop)
     for leaf in made.leaves():
         workshop.result(leaf)
     stages = {made.defended, "repaired"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from spikedoor.defences import (
 from spikedoor.defences.base import Task
 from spikedoor.defences.inputs import Inputs, spread
 from spikedoor.defences.plan import DefencePlan
+from spikedoor.files import from_npz, npz
 from spikedoor.metrics import Auroc, Rate, auroc, found_and_false, rate_at
 from spikedoor.rules import Rule
 from spikedoor.snn.networks import Architecture
@@ -175,15 +175,14 @@ def _defender(plan: DefencePlan, clean: Any, train: SampleSet, seed: int) -> Def
 
 def files_of(found: Detected) -> dict[str, bytes]:
     """Return it as files, by name."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, scores=found.detection.scores, positive=found.positive)
+    arrays = {"scores": found.detection.scores, "positive": found.positive}
     told = {"threshold": found.detection.threshold, "details": found.detection.details}
-    return {_SCORES: buffer.getvalue(), _TOLD: json.dumps(told).encode()}
+    return {_SCORES: npz(arrays), _TOLD: json.dumps(told).encode()}
 
 
 def from_files(files: dict[str, bytes]) -> Detected:
     """Return what `files_of` has made files of; nothing in them can run code."""
     told = json.loads(files[_TOLD])
-    with np.load(io.BytesIO(files[_SCORES]), allow_pickle=False) as arrays:
-        detection = Detection(arrays["scores"], float(told["threshold"]), told["details"])
-        return Detected(detection, arrays["positive"])
+    arrays = from_npz(files[_SCORES])
+    detection = Detection(arrays["scores"], float(told["threshold"]), told["details"])
+    return Detected(detection, arrays["positive"])

@@ -57,9 +57,8 @@ def rows(
     curve, the share of the positives found where 1 and 5 % of the negatives are flagged, the shares
     of positives and negatives flagged at the method's own threshold, and the latter of the twin's.
     A detector of models says one thing a model: that its target was found, or that it was falsely
-    accused. Where they have eliminators, rows of the
-    repaired stage have "effectiveness" (DER), and "operations": synaptic operations on clean
-    samples, as a share of those before the repair.
+    accused. Where they have eliminators, rows of the repaired stage have "effectiveness" (DER), and
+    "operations": synaptic operations on clean samples, as a share of those before the repair.
 
     Args:
         planned: The experiments.

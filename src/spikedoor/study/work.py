@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from spikedoor.attack.triggers.learned import (
 )
 from spikedoor.data.base import Dataset, SampleSet
 from spikedoor.errors import DataError
+from spikedoor.files import from_npz, npz
 from spikedoor.rules import Rule
 from spikedoor.snn.encoding import Encoding
 from spikedoor.snn.networks import Architecture
@@ -203,21 +203,21 @@ def packed(node: Node, result: Any) -> dict[str, bytes]:
     if node.kind == "poison":
         files = {_PLAN: json.dumps(result.plan.to_json()).encode()}
         return files | (
-            {_DOCTORED: _npz(doctored=result.doctored)} if result.doctored is not None else {}
+            {_DOCTORED: npz({"doctored": result.doctored})} if result.doctored is not None else {}
         )
     if node.kind == "trigger":
         return {_WEIGHTS: packed_weights(result)}
     if node.kind == "answers":
         small = np.uint8 if result.size == 0 or result.max() < 256 else np.uint16
         # Samples first: a sample's answers soon stay the same, which compresses well.
-        return {_ANSWERS: _npz(answers=np.ascontiguousarray(result.T, small))}
+        return {_ANSWERS: npz({"answers": np.ascontiguousarray(result.T, small)})}
     if node.kind == "detection":
         return files_of(result)
     if node.kind == "operations":
-        return {_OPERATIONS: _npz(operations=result)}
+        return {_OPERATIONS: npz({"operations": result})}
     if node.kind == "activity":
         single = {name: getattr(result, name).astype(np.float32) for name in _RATES}
-        return {_ACTIVITY: _npz(layers=np.array(result.layers), **single)}
+        return {_ACTIVITY: npz({"layers": np.array(result.layers), **single})}
     return Victim((result,)).to_files()
 
 
@@ -229,37 +229,27 @@ def unpacked(node: Node, files: dict[str, bytes]) -> Any:
     """
     try:
         if node.kind == "poison":
-            doctored = None
-            if _DOCTORED in files:
-                with np.load(io.BytesIO(files[_DOCTORED]), allow_pickle=False) as arrays:
-                    doctored = arrays["doctored"]
+            kept = _DOCTORED in files
+            doctored = from_npz(files[_DOCTORED])["doctored"] if kept else None
             return Poison(PoisonPlan.from_json(json.loads(files[_PLAN])), doctored)
         if node.kind == "trigger":
             return unpacked_weights(files[_WEIGHTS])
         if node.kind == "answers":
-            with np.load(io.BytesIO(files[_ANSWERS]), allow_pickle=False) as arrays:
-                return arrays["answers"].T.astype(np.int64)
+            return from_npz(files[_ANSWERS])["answers"].T.astype(np.int64)
         if node.kind == "detection":
             return from_files(files)
         if node.kind == "operations":
-            with np.load(io.BytesIO(files[_OPERATIONS]), allow_pickle=False) as arrays:
-                return arrays["operations"].astype(np.float64)
+            return from_npz(files[_OPERATIONS])["operations"].astype(np.float64)
         if node.kind == "activity":
-            with np.load(io.BytesIO(files[_ACTIVITY]), allow_pickle=False) as arrays:
-                rates = (arrays[name].astype(np.float64) for name in _RATES)
-                return Activity(tuple(map(str, arrays["layers"])), *rates)
+            arrays = from_npz(files[_ACTIVITY])
+            rates = (arrays[name].astype(np.float64) for name in _RATES)
+            return Activity(tuple(map(str, arrays["layers"])), *rates)
         (entry,) = json.loads(files[_VICTIM])["stages"]
         return stage_from(entry, files[weights_file(entry)])
     except DataError:
         raise
     except (ValueError, LookupError, TypeError, RuntimeError, OSError) as error:
         raise DataError(f"{node.short}: not a readable result ({error})") from error
-
-
-def _npz(**arrays: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
-    return buffer.getvalue()
 
 
 def notes(files: dict[str, bytes]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zlib
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +13,7 @@ from pydantic import PrivateAttr
 
 from spikedoor.attack.triggers.base import Trigger
 from spikedoor.errors import ConfigError, DataError
+from spikedoor.files import from_npz, npz
 
 if TYPE_CHECKING:
     from spikedoor.attack.model import Model
@@ -116,9 +116,7 @@ def prepared(
 
 def packed_weights(weights: Weights) -> bytes:
     """Return weights as the content of a file."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **weights)  # pyright: ignore[reportArgumentType]
-    return buffer.getvalue()
+    return npz(weights)
 
 
 def unpacked_weights(content: bytes) -> Weights:
@@ -128,7 +126,6 @@ def unpacked_weights(content: bytes) -> Weights:
         DataError: If it is no such file.
     """
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name].astype(np.float32) for name in arrays.files}
+        return {name: array.astype(np.float32) for name, array in from_npz(content).items()}
     except (OSError, ValueError, LookupError, EOFError, BadZipFile, zlib.error) as error:
         raise DataError(f"not the weights of a learned trigger ({error})") from error
