@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spikedoor.snn.bounds import Bounds
 from spikedoor.snn.dynamics import Dynamics
-from spikedoor.snn.kernels import Pool, carry, fire, pool_frames
+from spikedoor.snn.kernels import Pool, carry, fire, normalised, pool_frames
 from spikedoor.snn.norm import BatchNorm
 from spikedoor.snn.signal import Signal
 from spikedoor.snn.surrogate import Surrogate
@@ -62,6 +63,7 @@ class Spiking(Activation):
     """A layer of spiking neurons.
 
     Threshold, amplitude and initial membrane are buffers, so that they travel with the weights.
+    So do the ``bounds`` on the current behind the norm, None where there are none.
 
     A learned threshold is ``V = threshold * exp(stretch)``. Dividing all membranes by
     ``exp(stretch)`` changes no spike: it leaves the neuron of the buffers, with its input divided.
@@ -88,6 +90,7 @@ class Spiking(Activation):
     ) -> None:
         super().__init__()
         self._base = dynamics
+        self.bounds: Bounds | None = None
         self.decay_input = decay_input
         self.register_buffer("threshold", torch.tensor(dynamics.threshold))
         self.register_buffer("amplitude", torch.tensor(dynamics.amplitude))
@@ -138,7 +141,15 @@ class Spiking(Activation):
         self.observer(spikes.data)
         return spikes.map(lambda x: pool_frames(x, pool))
 
+    def bounded(self, current: Signal, norm: BatchNorm | None) -> tuple[Signal, BatchNorm | None]:
+        """Return the current within the bounds, and what is left to do of the norm."""
+        if self.bounds is None:
+            return current, norm
+        x = normalised(current.data, current.steps, current.batch, self.dynamics(), norm)
+        return self.bounds(current._replace(data=x)), None
+
     def _fire(self, current: Signal, norm: BatchNorm | None, pool: Pool | None) -> Signal:
+        current, norm = self.bounded(current, norm)
         x, steps, batch, d = current.data, current.steps, current.batch, self.dynamics()
         if current.memory is None:
             return current._replace(data=fire(x, steps, batch, d, norm, pool))
@@ -147,7 +158,12 @@ class Spiking(Activation):
         return current._replace(data=out)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Take the initial membrane in the shape it comes in: a number, or one for each neuron."""
+        """Take the initial membrane in the shape it comes in, a number or one for each neuron.
+
+        Bounds are taken where there are some, and dropped where there are none.
+        """
+        bounded = f"{prefix}bounds.lower" in state_dict
+        self.bounds = Bounds(torch.empty(0, 0), torch.empty(0, 0)) if bounded else None
         found = state_dict.get(f"{prefix}initial")
         if found is not None:
             self.initial = torch.empty_like(found, device=self.initial.device)

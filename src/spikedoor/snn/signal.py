@@ -20,12 +20,14 @@ class Signal(NamedTuple):
     Args:
         memory: Where layers leave what they need to go on from (membranes, by the layer) when a
             long run is simulated a few steps at a time, without gradients. None for a whole run.
+        first: The first of the steps, where they are a piece of a longer run.
     """
 
     data: Tensor
     steps: int
     batch: int
     memory: dict[nn.Module, Tensor] | None = None
+    first: int = 0
 
     @property
     def constant(self) -> bool:

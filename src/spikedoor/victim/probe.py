@@ -189,6 +189,7 @@ class _Watch:
             x = signal.data if norm is None else norm(signal.data)
             self._leave(name, *(a.unsqueeze(0) for a in (x, x, layer.rectify(x))))
         elif isinstance(layer, Spiking):
+            signal, norm = layer.bounded(signal, norm)
             self._neurons(name, signal, layer.dynamics(), norm)
 
     def _head(self, layer: nn.Module, arguments: tuple[Any, ...], out: Signal) -> None:

@@ -94,8 +94,9 @@ class Stage:
             yield self.network(self.encode(inputs, generator))
             return
         memory: dict[nn.Module, Tensor] = {}
-        for signal in self.encoding.pieces(inputs, self.steps, _PIECE, generator):
-            yield self.network(signal._replace(memory=memory))
+        pieces = self.encoding.pieces(inputs, self.steps, _PIECE, generator)
+        for i, signal in enumerate(pieces):
+            yield self.network(signal._replace(memory=memory, first=i * _PIECE))
 
     @torch.inference_mode()
     def simulate(self, inputs: Tensor, generator: torch.Generator) -> Tensor:

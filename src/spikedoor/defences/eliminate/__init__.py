@@ -8,6 +8,7 @@ from spikedoor.defences.eliminate.fine_tuning import FineTuning
 from spikedoor.defences.eliminate.ft_sam import SharpnessAwareFineTuning
 from spikedoor.defences.eliminate.i_bau import IBAU
 from spikedoor.defences.eliminate.nad import NAD
+from spikedoor.defences.eliminate.ndsbm import NDSBM
 from spikedoor.defences.eliminate.rnp import RNP
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "CLP",
     "IBAU",
     "NAD",
+    "NDSBM",
     "RNP",
     "AblUnlearning",
     "FinePruning",

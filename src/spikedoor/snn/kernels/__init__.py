@@ -23,7 +23,8 @@ from spikedoor.snn.kernels import compiled, eager, signed, torchop
 from spikedoor.snn.norm import BatchNorm
 
 __all__ = [
-    "Backend", "Pool", "Trace", "backend_for", "carry", "fire", "pool_frames", "trace", "use",
+    "Backend", "Pool", "Trace", "backend_for", "carry", "fire", "normalised", "pool_frames",
+    "trace", "use",
 ]  # fmt: skip
 
 Backend = Literal["auto", "eager", "torch", "compiled"]
@@ -152,16 +153,24 @@ def trace(
     for bit. The state is left as it is; a norm has its inference form.
     """
     _check(x, steps, batch, norm)
-    backend = backend_for(x, d)
-    if backend == "compiled":
-        x = compiled.normalised(x, steps, batch, d, norm)
-    elif norm is not None:
-        x = norm(x)
-    if backend != "eager":
+    x = normalised(x, steps, batch, d, norm)
+    if backend_for(x, d) != "eager":
         d = replace(d, keep=float(d.keep), gain=float(d.gain))
     frames = x.unflatten(0, (-1, batch))
     spikes, membrane, after = (signed if d.signed else eager).trace(frames, steps, d, state)
     return Trace(frames.expand(steps, *frames.shape[1:]), membrane, spikes, after)
+
+
+def normalised(
+    x: Tensor, steps: int, batch: int, d: Dynamics, norm: BatchNorm | None = None
+) -> Tensor:
+    """Return the input as the neurons of `fire` get it, bit for bit where no gradient is needed.
+
+    The arguments are those of `fire`.
+    """
+    if backend_for(x, d) == "compiled" and not torch.is_grad_enabled():
+        return compiled.normalised(x, steps, batch, d, norm)
+    return x if norm is None else norm(x)
 
 
 def _steps(backend: Backend, d: Dynamics) -> ModuleType:
