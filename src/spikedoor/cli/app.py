@@ -16,6 +16,7 @@ from spikedoor.cli import (
     experiments,
     machine,
     probe,
+    report,
     reproduce,
     store,
     sweeps,
@@ -65,6 +66,7 @@ app.command("demo", epilog=experiments.DEMO_EXAMPLES)(experiments.demo)
 app.command("run", epilog=experiments.RUN_EXAMPLES)(experiments.run)
 app.command("sweep", epilog=sweeps.SWEEP_EXAMPLES)(sweeps.sweep)
 app.command("table", epilog=tables.TABLE_EXAMPLES)(tables.table)
+app.command("report", epilog=report.REPORT_EXAMPLES)(report.report)
 app.command("reproduce", epilog=reproduce.REPRODUCE_EXAMPLES)(reproduce.reproduce)
 app.command("check", epilog=experiments.CHECK_EXAMPLES)(experiments.check)
 app.command("preview", epilog=experiments.PREVIEW_EXAMPLES)(experiments.preview)

@@ -1,0 +1,90 @@
+"""The verb that makes a page of results: report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spikedoor.cli.output import say
+from spikedoor.cli.sweeps import DEFAULT_STORE, Settings, StoreFolder, campaign_of, to_read
+
+if TYPE_CHECKING:
+    from spikedoor.report.page import Content
+
+__all__ = ["REPORT_EXAMPLES", "report"]
+
+REPORT_EXAMPLES = """\b
+Examples:
+  spikedoor report runs/digits-1
+  spikedoor report runs/demo-1 --out demo.html
+  spikedoor report rates.toml --store runs/store --out rates.html
+"""
+
+
+def report(
+    source: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR|FILE.toml", help="Folders of runs, or one sweep."),
+    ],
+    store: StoreFolder = DEFAULT_STORE,
+    settings: Settings = None,
+    pool_folds: Annotated[
+        bool, typer.Option("--pool-folds", help="Count the test samples of all folds together.")
+    ] = False,
+    each_seed: Annotated[
+        bool, typer.Option("--each-seed", help="Of a sweep, seeds apart and not their means.")
+    ] = False,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Page to write.")] = Path("report.html"),
+) -> None:
+    """Write one page of results that opens anywhere: tables, charts, triggers, configuration.
+
+    It needs no network. A table is sorted by its heads, a legend hides lines, and every share has
+    its 95 % interval.
+    """
+    from spikedoor.errors import OutputError
+    from spikedoor.files import write_file
+    from spikedoor.report.page import page
+
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise OutputError(f"{out}: expected a name ending in .html")
+    sweep = len(source) == 1 and source[0].suffix == ".toml"
+    made = _swept(source[0], store, settings, pool_folds, each_seed) if sweep else _runs(source)
+    content = page(made)
+    write_file(out, content)
+    say(f"Page: {out} ({len(content) / 1e6:.1f} MB)")
+
+
+def _swept(
+    file: Path, store: Path, settings: list[str] | None, pool_folds: bool, each_seed: bool
+) -> Content:
+    from spikedoor.records.query import Table
+    from spikedoor.report.page import of_study
+
+    with to_read(store) as opened:
+        rows = campaign_of(file, opened, settings).rows(pool_folds=pool_folds)
+    found = Table.of(rows)
+    changed = "".join(f" --set '{one}'" for one in settings or ())
+    command = f"spikedoor sweep {file}{changed}\n\n{file.read_text('utf-8')}"
+    return of_study(file.stem, found if each_seed else found.mean(), command)
+
+
+def _runs(folders: list[Path]) -> Content:
+    """Read the runs in folders, or in folders of such."""
+    from spikedoor.errors import MissingDataError
+    from spikedoor.records import Record
+    from spikedoor.report.page import of_records
+
+    places = [
+        place
+        for folder in folders
+        for place in (folder, *sorted(folder.glob("*/")))
+        if (place / "record.json").is_file()
+    ]
+    if not places:
+        raise MissingDataError(
+            f"{', '.join(map(str, folders))}: expected a folder of a run, or of several, with "
+            "record.json; found none"
+        )
+    return of_records({str(place): Record.read(place) for place in places})

@@ -1,0 +1,267 @@
+"""What a page says of a study: many experiments as rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from spikedoor.errors import ConfigError
+from spikedoor.records.columns import Value, identification, measures
+from spikedoor.records.query import Table
+from spikedoor.report.page.html import Content, cell, point
+
+__all__ = ["of_study"]
+
+Row = Mapping[str, Value]
+
+_SPEAKING = {
+    "clean_accuracy": "clean accuracy",
+    "attack_success": "ASR",
+    "migration_ratio": "migration ratio",
+    "auroc": "AUROC",
+}
+_SHOWN = (
+    "clean_accuracy", "attack_success", "clean_model", "migration_ratio", "migration_retained",
+    "auroc", "found_at_5", "false_alarms", "twin_false_alarms", "effectiveness",
+)  # fmt: skip
+
+
+def of_study(name: str, table: Table, command: str) -> Content:
+    """Return what a page says of a study.
+
+    Args:
+        name: What the study is called.
+        table: Its rows, of single seeds or of means; see `Table`.
+        command: What repeats it.
+
+    Raises:
+        ConfigError: If there are no rows.
+    """
+    rows = table.rows
+    if not rows:
+        raise ConfigError(f"{name}: expected one row of results or more, got none")
+    axes, final = _axes(table.columns, rows), [row for row in rows if _is_final(row)]
+    own = _axes(table.columns, final)
+    converted = [row for row in rows if row.get("stage") == "converted"]
+    sections = [
+        {"title": "Poison rate", "charts": _over(final, own, "attack.rate", _RATES)},
+        {"title": "Migration by time steps", "charts": _over(converted, own, "T", _MIGRATION)},
+        {"title": "Detectors", "charts": _detectors(final, own)},
+        {"title": "What a repair leaves", "note": _TRADE, "charts": _repairs(final, own)},
+        {"title": "The board", "note": _BOARD, "table": _board(final, own)},
+        {"title": "Every row", "table": _table(table, axes)},
+        {"title": "To do it again", "texts": [{"title": "Command", "text": command, "open": True}]},
+    ]
+    return Content(
+        name,
+        "Which rules, triggers and defences were compared, and what came of it?",
+        _verdict(final, own),
+        tuple(s for s in sections if any(s.get(part) for part in ("table", "charts", "texts"))),
+    )
+
+
+_RATES = ("attack_success", "clean_accuracy")
+_MIGRATION = ("migration_ratio", "attack_success", "clean_accuracy")
+_BOARD = (
+    "Clean accuracy / ASR of the last stage after its last step, of detectors the AUROC, in %, "
+    "with the interval of the ASR or AUROC. What is missing is named with its reason."
+)
+_LAST = {"direct": "direct", "conversion": "converted", "hybrid": "finetuned"}
+_TRADE = (
+    "Up and to the left is better: accuracy kept, backdoor gone. Bars are 95 % intervals of both."
+)
+
+
+def _axes(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """Return the columns that tell rows apart; T stands for the steps of the rule as well."""
+    found = [c for c in identification(columns) if len({row[c] for row in rows}) > 1]
+    return [c for c in found if not (c == "rule.steps" and "T" in found)]
+
+
+def _is_final(row: Row) -> bool:
+    """Whether a row is of the stage that is put to use, repaired if an eliminator was at work."""
+    stage = _LAST.get(str(row.get("rule")), row.get("stage"))
+    if row.get("defence.method") and row.get("auroc") is None:
+        return row.get("stage") == "repaired"
+    return row.get("stage") == stage
+
+
+def _verdict(rows: Sequence[Row], axes: Sequence[str]) -> str:
+    """Return how many cells there are, and the strongest and weakest attack of a final stage."""
+    known = [row for row in rows if row.get("attack_success") is not None]
+    missing = sum(row.get("status") == "missing" for row in rows)
+    lacking = f" {missing} of {len(rows)} rows are missing." if missing else ""
+    if not known:
+        return f"No attack could be judged.{lacking}"
+    known.sort(key=lambda row: -_number(row, "attack_success"))
+    first, last = known[0], known[-1]
+    return (
+        f"ASR goes from {_told(last, 'attack_success')} ({_name(last, axes)}) to "
+        f"{_told(first, 'attack_success')} ({_name(first, axes)}).{lacking}"
+    )
+
+
+def _number(row: Row, name: str) -> float:
+    value = row[name]
+    assert isinstance(value, (int, float))
+    return float(value)
+
+
+def _told(row: Row, name: str) -> str:
+    made = _cell(row, name)
+    return "–" if made is None else f"{made['text']} {made['small']}"
+
+
+_COMPANIONS = ("", ".low", ".high", ".count")
+
+
+def _any(row: Row, name: str) -> Any:
+    return row.get(name)
+
+
+def _name(row: Row, axes: Iterable[str], without: Sequence[str] = ()) -> str:
+    told = [
+        f"{c.rpartition('.')[2]} = {row[c]}" if isinstance(row[c], (int, float)) else str(row[c])
+        for c in axes
+        if c not in without and row.get(c) not in (None, "")
+    ]
+    return ", ".join(told) or "all"
+
+
+def _cell(row: Row, name: str) -> dict[str, Any] | None:
+    value, low, high, count = (_any(row, f"{name}{end}") for end in _COMPANIONS)
+    return cell(value, low, high, count)
+
+
+def _point(row: Row, x: float, name: str, about: str = "") -> dict[str, Any]:
+    low, high = _any(row, f"{name}.low"), _any(row, f"{name}.high")
+    return point(x, _number(row, name), low, high, about)
+
+
+def _table(table: Table, axes: Sequence[str]) -> dict[str, Any]:
+    known = set(measures(table.columns))
+    shown = [m for m in _SHOWN if m in known and any(row[m] is not None for row in table.rows)]
+    why = [c for c in ("status", "reason") if c in table.columns]
+    columns = [*axes, *(m.replace("_", " ") for m in shown), *why]
+    lines = [
+        [*(row[c] for c in axes), *(_cell(row, m) for m in shown), *(row[c] for c in why)]
+        for row in table.rows
+    ]
+    return {"columns": columns, "rows": lines}
+
+
+def _over(
+    rows: Sequence[Row], axes: Sequence[str], x: str, names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return a chart for each attack and measure over a column that varies, a line for all else."""
+    if x not in axes:
+        return []
+    outer = [c for c in axes if c.startswith("attack.") and c != x]
+    apart = (x, "seed", "stage", *outer)
+    charts = []
+    for attack in dict.fromkeys(_name(row, outer) for row in rows):
+        for name in names:
+            shown = [
+                row
+                for row in rows
+                if _name(row, outer) == attack and row.get(name) is not None and row[x] is not None
+            ]
+            series = _grouped(
+                shown,
+                lambda row: _name(row, axes, apart),
+                lambda row, name=name: _point(row, _number(row, x), name, f"{x} = {row[x]}"),
+            )
+            if any(len(line["points"]) > 1 for line in series):
+                title = f"{_SPEAKING[name]} by {x}" + (f", {attack}" if outer else "")
+                charts.append({"title": title, "x": x, "y": "%", "log": True, "series": series})
+    return charts
+
+
+def _detectors(rows: Sequence[Row], axes: Sequence[str]) -> list[dict[str, Any]]:
+    found = [row for row in rows if row.get("auroc") is not None]
+    if not found:
+        return []
+    names = sorted({str(row["defence.method"]) for row in found})
+    return [
+        {
+            "title": "AUROC of each detector",
+            "y": "%, 50 is chance",
+            "names": names,
+            "series": _grouped(
+                found,
+                lambda row: _name(row, axes, ("defence.method", "stage", "T", "rule")),
+                lambda row: _point(row, names.index(str(row["defence.method"])), "auroc"),
+            ),
+        }
+    ]
+
+
+def _repairs(rows: Sequence[Row], axes: Sequence[str]) -> list[dict[str, Any]]:
+    found = [
+        row
+        for row in rows
+        if row.get("stage") == "repaired" and row.get("attack_success") is not None
+    ]
+    if not found:
+        return []
+
+    def trade(row: Row) -> dict[str, Any]:
+        x, told = 100 * _number(row, "attack_success"), _told(row, "attack_success")
+        ends = (_any(row, f"attack_success.{end}") for end in ("low", "high"))
+        left, right = (x if end is None else 100 * min(max(end, 0), 1) for end in ends)
+        about = f"{_name(row, axes, ('stage', 'T', 'rule'))}\nASR {told}, clean accuracy"
+        return {**_point(row, x, "clean_accuracy", about), "left": left, "right": right}
+
+    lowest = min(_number(row, "clean_accuracy") for row in found)
+    series = _grouped(found, lambda row: str(row["defence.method"]), trade)
+    return [
+        {
+            "title": "Clean accuracy against ASR",
+            "x": "ASR after the repair, %",
+            "y": "clean accuracy, %",
+            "limits": [max(math.floor(10 * lowest) / 10 - 0.1, 0), 1],
+            "series": [{**one, "loose": True} for one in series],
+        }
+    ]
+
+
+def _grouped(
+    rows: Sequence[Row], name: Callable[[Row], str], made: Callable[[Row], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    lines: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        lines.setdefault(name(row), []).append(made(row))
+    return [{"name": key, "points": line} for key, line in lines.items()]
+
+
+def _board(rows: Sequence[Row], axes: Sequence[str]) -> dict[str, Any]:
+    """Return methods by attack: a line for what was done, a column for what was done to it."""
+    defended = "defence.method" in axes
+    outer = [c for c in axes if c.startswith(("attack.", "data")) or (defended and c == "part")]
+    inner = [c for c in axes if c not in (*outer, "seed", "stage")]
+    if defended:
+        inner = [c for c in inner if c.startswith("defence.")]
+    columns = list(dict.fromkeys(_name(row, outer) for row in rows))
+    lines: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        lines.setdefault(_name(row, inner), {})[_name(row, outer)] = _summary(row)
+    unknown = {"value": None, "text": "missing", "small": "not part of the study"}
+    return {
+        "columns": ["method", *columns],
+        "rows": [[key, *(line.get(c, unknown) for c in columns)] for key, line in lines.items()],
+    }
+
+
+def _summary(row: Row) -> dict[str, Any]:
+    if row.get("auroc") is not None:
+        made = _cell(row, "auroc")
+        assert made is not None
+        return {**made, "text": f"AUROC {made['text']}"}
+    accuracy, success = _cell(row, "clean_accuracy"), _cell(row, "attack_success")
+    if accuracy is None:
+        return {"value": None, "text": "missing", "small": str(row.get("reason") or "not run")}
+    if success is None:
+        return {**accuracy, "value": None, "text": f"{accuracy['text']} / –", "small": "at chance"}
+    text = f"{accuracy['text'].removesuffix(' %')} / {success['text'].removesuffix(' %')}"
+    return {"value": success["value"], "text": text, "small": success["small"]}

@@ -1,0 +1,179 @@
+"""The page: what stands in it, and what a browser makes of it."""
+
+import json
+import shutil
+
+import pytest
+from table_cases import missing, row
+from test_report_tables import HALF_FOOLED, OTHER_FOOLED, RIGHT, answers, record
+
+from spikedoor.errors import ConfigError
+from spikedoor.records.query import Table
+from spikedoor.report.page import Content, of_records, of_study, page
+
+
+def told(content: bytes) -> dict:
+    """Return the data of a page."""
+    text = content.decode()
+    start = text.index('id="data">') + len('id="data">')
+    return json.loads(text[start : text.index("</script>", start)])
+
+
+def section(content: Content, title: str) -> dict:
+    return next(one for one in content.sections if one["title"] == title)
+
+
+@pytest.fixture(scope="module")
+def run():
+    victim = answers((RIGHT, OTHER_FOOLED), (RIGHT, HALF_FOOLED))
+    return record("direct", {"direct": victim}, {"direct": answers((RIGHT, RIGHT), (RIGHT, RIGHT))})
+
+
+@pytest.fixture(scope="module")
+def study():
+    rows = [
+        row(
+            seed,
+            0.9,
+            attack,
+            part="LR_B",
+            rule="direct",
+            stage="direct",
+            T=4,
+            **{"attack.rate": rate, "attack.trigger": trigger},
+        )
+        for seed in (0, 1)
+        for trigger in ("patch", "blended")
+        for rate, attack in ((0.01, 0.2), (0.1, 0.8))
+        if not (trigger == "blended" and rate == 0.1)
+    ]
+    gap = missing(
+        0,
+        "out of memory",
+        part="LR_B",
+        rule="direct",
+        stage="direct",
+        T=4,
+        **{"attack.rate": 0.1, "attack.trigger": "blended"},
+    )
+    return of_study("rates", Table.of([*rows, gap]).mean(), "spikedoor sweep rates.toml")
+
+
+def test_no_text_of_a_record_ends_the_element_that_holds_it():
+    evil = "</script><script>alert(1)</script>"
+    content = page(Content(evil, evil, evil, ({"title": evil, "note": "@SCRIPT@ @DATA@"},)))
+    assert evil.encode() not in content
+    found = told(content)
+    assert found["title"] == evil
+    assert found["sections"][0]["note"] == "@SCRIPT@ @DATA@"
+
+
+def test_the_rates_of_a_run_stand_in_it(run):
+    found = of_records({"runs/one": run})
+    scores = run.evaluation.scores("direct")
+    (line,) = section(found, "Rules and stages")["table"]["rows"]
+    shares = [cell["value"] for cell in line if isinstance(cell, dict) and "small" in cell]
+    assert shares[:2] == [scores.clean_accuracy.value, scores.attack_success.value]
+    (chart,) = section(found, "Step by step")["charts"]
+    drawn = {one["name"]: [p["y"] for p in one["points"]] for one in chart["series"]}
+    steps = run.evaluation.by_step("direct")
+    assert drawn["clean accuracy"] == [s.clean_accuracy.value for s in steps]
+    assert f"{100 * scores.attack_success.value:.1f} %" in found.verdict
+
+
+def test_a_study_is_drawn_by_what_varies_and_names_what_is_missing(study):
+    charts = section(study, "Poison rate")["charts"]
+    assert {chart["title"] for chart in charts} == {
+        "ASR by attack.rate, patch",
+        "clean accuracy by attack.rate, patch",
+    }
+    (asr,) = (chart for chart in charts if chart["title"].startswith("ASR"))
+    (line,) = asr["series"]
+    assert [(p["x"], p["y"]) for p in line["points"]] == [(0.01, 0.2), (0.1, 0.8)]
+    board = section(study, "The board")["table"]
+    cells = [cell for line in board["rows"] for cell in line[1:]]
+    assert any(cell["text"] == "missing" and "out of memory" in cell["small"] for cell in cells)
+
+
+def test_no_rows_make_no_page():
+    with pytest.raises(ConfigError, match="one row"):
+        of_study("rates", Table.of([]), "")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Debian's chromium")
+    with sync.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Return what opens a page, and all that went wrong or was asked of any network."""
+    wrong: list[str] = []
+    asked: list[str] = []
+
+    def show(content: Content, **context):
+        (tmp_path / "page.html").write_bytes(page(content))
+        tab = browser.new_page(**context)
+        tab.on("console", lambda message: wrong.append(message.text))
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto((tmp_path / "page.html").as_uri())
+        return tab
+
+    yield show
+    assert not wrong
+    assert all(address.startswith(("file:", "data:")) for address in asked)
+
+
+def test_charts_and_pictures_are_drawn(opened, run):
+    tab = opened(of_records({"runs/one": run}))
+    assert tab.locator("figure svg circle").count() > 3
+    natural = tab.locator(".gallery img").first.evaluate("image => image.naturalWidth")
+    assert natural == run.gallery.clean.shape[-1]
+
+
+def test_a_click_on_a_head_sorts_and_words_filter(opened, study):
+    tab = opened(study)
+    every = tab.locator("section", has=tab.get_by_role("heading", name="Every row"))
+    column = [h.strip() for h in every.locator("th").all_inner_texts()].index("attack success")
+    head = every.locator("th button").nth(column)
+
+    def values() -> list[str]:
+        return [
+            t.split()[0] for t in every.locator(f"td:nth-child({column + 1})").all_inner_texts()
+        ]
+
+    head.click()
+    rising = values()
+    head.click()
+    falling = values()
+    assert rising[0] == "20.0"
+    assert falling[0] == "80.0"
+    assert rising[-1] == falling[-1] == "–"
+    every.locator("input").fill("patch 80")
+    assert every.locator("tbody tr").count() == 1
+
+
+def test_a_legend_hides_its_line(opened, run):
+    tab = opened(of_records({"runs/one": run}))
+    figure = tab.locator("figure").first
+    before = figure.locator("circle:visible").count()
+    figure.locator(".legend button").first.click()
+    assert figure.locator("circle:visible").count() < before
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_it_fits_a_phone_and_turns_dark(opened, study, width):
+    tab = opened(study, viewport={"width": width, "height": 800}, color_scheme="light")
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = tab.evaluate(ground)
+    tab.locator("#theme").click()
+    assert tab.evaluate(ground) != light
