@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import final
 from zipfile import ZipInfo
 
-from spikedoor.data.events.zips import most_unpacked, read_member, zip_entries
 from spikedoor.data.files import read_limited
+from spikedoor.data.zips import most_unpacked, read_member, zip_entries
 from spikedoor.errors import DataError
 
 __all__ = ["Member", "members"]
