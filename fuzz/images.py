@@ -9,8 +9,8 @@ import tarfile
 from gzip import compress
 
 import numpy as np
-from target import Target, scratch
 
+from fuzz.target import Target, scratch
 from spikedoor.data.archive import unpack
 from spikedoor.data.cifar import _batch, _class_names
 from spikedoor.data.decode import decode
@@ -90,7 +90,11 @@ def _read_tar(data: bytes) -> None:
 
 TARGETS = {
     "idx": Target(_idx, _read_idx),
-    "cifar": Target(_cifar, _read_cifar, ("cnumpy\\x0andarray\\x0a", "_codecs", "latin1", "data")),
-    "image": Target(_pictures, _read_picture, ("IHDR", "IDAT", "tRNS", "PLTE", "acTL", "iCCP")),
-    "tar": Target(_tar, _read_tar, ("ustar", "././@LongLink", "size=", "GNU.sparse.map=")),
+    "cifar": Target(
+        _cifar, _read_cifar, (b"cnumpy\x0andarray\x0a", b"_codecs", b"latin1", b"data")
+    ),
+    "image": Target(
+        _pictures, _read_picture, (b"IHDR", b"IDAT", b"tRNS", b"PLTE", b"acTL", b"iCCP")
+    ),
+    "tar": Target(_tar, _read_tar, (b"ustar", b"././@LongLink", b"size=", b"GNU.sparse.map=")),
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from target import Target, scratch, several
 
+from fuzz.target import Target, scratch, several
 from spikedoor.attack import PoisonPlan
 from spikedoor.attack.triggers.learned import packed_weights, unpacked_weights
 from spikedoor.evaluation import Evaluation
@@ -23,8 +23,17 @@ from spikedoor.victim import Victim
 import store_cases  # isort: skip (target.py says where the tests are)
 import victim_cases  # isort: skip
 
-KEYS = ("blueprint", "architecture", "small-conv", "width", "shape", "neuron", "steps", "dtype")
-TOML = ("[data]", "[attack]", "[grid]", "[[parts]]", "trigger", "name = ", "rule", "converter")
+KEYS = (b"blueprint", b"architecture", b"width", b"shape", b"neuron", b"steps", b"dtype")
+TOML = (
+    b"[data]",
+    b"[attack]",
+    b"[grid]",
+    b"[[parts]]",
+    b"trigger",
+    b"name = ",
+    b"rule",
+    b"converter",
+)
 
 
 def _put(files: dict[str, bytes], name: str):
@@ -85,20 +94,24 @@ def _read_sweep(data: bytes) -> None:
 
 
 def _read_setting(data: bytes) -> None:
-    text = data.decode("utf-8", "replace")
-    override({"a": {"b": 1}}, text)
-    Condition.parse(text).hold([1, 2.5, None])
+    kind, _, text = data.decode("utf-8", "replace").partition(" ")
+    if kind == "--set":
+        override({"a": {"b": 1}}, text)
+    else:
+        Condition.parse(text).hold([1, 2.5, None])
 
 
 TARGETS = {
-    "victim": several(_victim, lambda files: Victim.load(_put(files, "victim"))),
+    "victim": several(_victim, lambda files: Victim.load(_put(files, "victim")), KEYS),
     "record": several(_record, lambda files: Record.read(_put(files, "record")).to_json()),
-    "entry": Target(_entry, lambda data: _decode(_seal(data)), ("sha256", "files", "inputs")),
-    "plan": Target(_plan, _read_plan, ("indices", "targets", "cover_rate")),
+    "entry": Target(_entry, lambda data: _decode(_seal(data)), (b"sha256", b"files", b"inputs")),
+    "plan": Target(_plan, _read_plan, (b"indices", b"targets", b"cover_rate")),
     "weights": Target(
         lambda: [packed_weights({"w": np.ones((2, 3), np.float32)})], unpacked_weights
     ),
     "experiment": Target(_experiments, _read_experiment, TOML),
     "sweep": Target(_sweeps, _read_sweep, TOML),
-    "setting": Target(lambda: [b"a.b=0.1", b"x in 4,8", b"a.b={c = [1, 2]}"], _read_setting),
+    "setting": Target(
+        lambda: [b"--set a.b=0.1", b"--set a.b={c = 2}", b"--where x in 4,8"], _read_setting
+    ),
 }

@@ -7,8 +7,8 @@ import zipfile
 from collections.abc import Callable
 
 import numpy as np
-from target import Target, scratch
 
+from fuzz.target import Target, scratch
 from spikedoor.data.events.formats import parse
 from spikedoor.data.events.gesture import parse_cuts
 from spikedoor.data.events.members import members
@@ -19,7 +19,7 @@ DVS128, DAVIS = (128, 128), (180, 240)
 EVENTS = [(k, 2 * k, 10 * k, k % 2) for k in range(20)]
 ARRAYS = {name: np.array(column, np.int32) for name, column in zip("xytp", zip(*EVENTS))}  # noqa: B905
 
-_PK = ("PK\\x01\\x02", "PK\\x03\\x04", "PK\\x05\\x06", "PK\\x06\\x06")
+_PK = (b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06")
 
 
 def _events(suffix: str, *sensors: tuple[int, int]) -> Callable[[bytes], None]:
@@ -35,7 +35,7 @@ def _aedat2() -> list[bytes]:
 
 
 def _aedat3() -> list[bytes]:
-    first, second = event_files.packet(EVENTS[:9]), event_files.packet(EVENTS[9:], overflow=1)
+    first, second = (event_files.packet(part, overflow=1) for part in (EVENTS[:9], EVENTS[9:]))
     other = event_files.packet(EVENTS[:2], kind=2, spare=3)
     return [event_files.aedat3(first, other, second)]
 
@@ -93,11 +93,15 @@ def _read_zip(data: bytes) -> None:
 
 TARGETS = {
     "atis": Target(lambda: [event_files.atis(EVENTS)], _events(".bin")),
-    "aedat2": Target(_aedat2, _events(".aedat", DVS128, DAVIS), ("#!AER-DAT2.0", "#!END-HEADER")),
-    "aedat3": Target(_aedat3, _events(".aedat"), ("#!AER-DAT3.1", "#Format: RAW", "#!END-HEADER")),
-    "npy": Target(_npy, _events(".npy"), ("descr", "fortran_order", "shape", "<i8", "|O", "|V0")),
+    "aedat2": Target(_aedat2, _events(".aedat", DVS128, DAVIS), (b"#!AER-DAT2.0", b"#!END-HEADER")),
+    "aedat3": Target(
+        _aedat3, _events(".aedat"), (b"#!AER-DAT3.1", b"#Format: RAW", b"#!END-HEADER")
+    ),
+    "npy": Target(
+        _npy, _events(".npy"), (b"descr", b"fortran_order", b"shape", b"<i8", b"|O", b"|V0")
+    ),
     "npz": Target(_npz, _events(".npz"), _PK[:3]),
-    "hdf5": Target(_hdf5, _events(".h5"), ("OHDR", "TREE", "SNOD", "HEAP", "GCOL", "FRHP")),
+    "hdf5": Target(_hdf5, _events(".h5"), (b"OHDR", b"TREE", b"SNOD", b"HEAP", b"GCOL", b"FRHP")),
     "zip": Target(_zip, _read_zip, _PK),
     "labels": Target(
         lambda: [b"class,start,end\n1,0,10\n11,5,900\n"], lambda data: parse_cuts(data, 11, "file")

@@ -23,13 +23,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 FOUND = HERE / "found"
-sys.path[:0] = [str(HERE), str(HERE.parent / "src")]
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "src")]
 
 
 def targets() -> dict:
-    import images
-    import models
-    import recordings
+    from fuzz import images, models, recordings
 
     return images.TARGETS | recordings.TARGETS | models.TARGETS
 
@@ -46,7 +44,7 @@ def check(target, data: bytes) -> None:
         target.run(data)
 
 
-def changed(data: bytes, other: bytes, words: list[bytes], draw: random.Random) -> bytes:
+def changed(data: bytes, other: bytes, words: tuple[bytes, ...], draw: random.Random) -> bytes:
     """Return a file with a few random changes."""
     made = bytearray(data)
     for _ in range(draw.choice((1, 1, 2, 4, 8))):
@@ -77,11 +75,10 @@ def changed(data: bytes, other: bytes, words: list[bytes], draw: random.Random) 
 def plain(target, args: argparse.Namespace) -> None:
     """Change whole files at random until the runs or the seconds are over."""
     draw, seeds = random.Random(args.seed), target.seeds()
-    words = [word.encode().decode("unicode_escape").encode("latin-1") for word in target.words]
     end, count, failures = time.monotonic() + args.max_seconds, 0, set()
     current = FOUND / f"{args.target}-hang"
     while count < args.runs and time.monotonic() < end:
-        data = changed(draw.choice(seeds), draw.choice(seeds), words, draw)
+        data = changed(draw.choice(seeds), draw.choice(seeds), target.words, draw)
         if count % 1000 == 0:
             faulthandler.dump_traceback_later(1000 * args.timeout, exit=True)
         start = time.monotonic()
@@ -126,7 +123,8 @@ def guided(target, args: argparse.Namespace) -> None:
     options += ["-print_final_stats=1", "-verbosity=0"]
     if target.words:
         words = place.with_name(f"{place.name}.dict")
-        words.write_text("".join(f'"{word}"\n' for word in target.words))
+        escaped = ("".join(f"\\x{byte:02x}" for byte in word) for word in target.words)
+        words.write_text("".join(f'"{word}"\n' for word in escaped))
         options.append(f"-dict={words}")
     atheris.Setup([sys.argv[0], *options, str(place)], lambda data: check(target, data))
     atheris.Fuzz()

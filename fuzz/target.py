@@ -20,7 +20,7 @@ class Target:
 
     seeds: Callable[[], list[bytes]]
     run: Callable[[bytes], object]
-    words: tuple[str, ...] = ()
+    words: tuple[bytes, ...] = ()
 
 
 @cache
@@ -31,7 +31,9 @@ def scratch() -> Path:
 
 
 def several(
-    whole: Callable[[], dict[str, bytes]], run: Callable[[dict[str, bytes]], object]
+    whole: Callable[[], dict[str, bytes]],
+    run: Callable[[dict[str, bytes]], object],
+    words: tuple[bytes, ...] = (),
 ) -> Target:
     """Fuzz files that are read together: the first byte of an input picks which to replace."""
     kept = cache(whole)
@@ -44,4 +46,4 @@ def several(
         name = list(files)[data[0] % len(files)] if data else next(iter(files))
         return run({**files, name: data[1:]})
 
-    return Target(seeds, replaced)
+    return Target(seeds, replaced, words)
