@@ -127,5 +127,9 @@ def test_a_run_folder(cli, tmp_path):
     code, _, err = cli("probe", run)
     assert (code, len(err.splitlines())) == (3, 1)
     assert "no regular file" in err
+    (run / "record.json").write_text('{"schema": "\\u001b]0;evil\\u0007"}')
+    code, _, err = cli("probe", run)
+    assert code == 3
+    assert "record of schema ?]0;evil?," in err
     code, _, err = cli("check", "/dev/zero")
     assert (code, len(err.splitlines())) == (2, 1)
