@@ -182,6 +182,8 @@ def read_plain(path: Path, limit: int, follow: bool = False) -> bytes:
         OSError: If it is missing, no regular file, larger than the limit, or cannot be read.
     """
     found = path.stat() if follow else path.lstat()
+    if stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "no regular file")
     if found.st_size > limit:
