@@ -149,7 +149,7 @@ def test_weights_of_another_sensor_or_form_are_refused(learned):
         learned.mask((2, 5, 5))
     with pytest.raises(ConfigError, match="expected weights"):
         EventDynamic(hidden=7).with_weights(learned.weights)
-    with pytest.raises(DataError, match="not the weights"):
+    with pytest.raises(DataError, match="weights of a learned trigger: expected a whole zip"):
         unpacked_weights(b"PK\x03\x04 no archive")
 
 

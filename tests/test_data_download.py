@@ -200,6 +200,7 @@ def test_bad_archives_leave_nothing(tmp_path, bad, message, first):
     [
         (b"no archive at all", "a whole tar archive"),
         (gzip.compress(b"x" * 2000), "a whole tar archive"),
+        (tar(entry("d/z" * 400_000, b"!")), "a whole tar archive: expected headers of at most"),
         (tar(*GOOD[:2]), "the file d/y, found none"),
         (tar(*GOOD[:2], entry("d/y", type=tarfile.DIRTYPE)), "the file d/y, found none"),
     ],

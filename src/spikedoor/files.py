@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_free",
-    "from_npz",
     "make_folder",
     "new_folder",
     "npz",
@@ -171,17 +170,20 @@ def remove(path: Path) -> None:
         raise OutputError(f"{path}: could not be removed ({error.strerror})") from error
 
 
-def read_plain(path: Path, limit: int) -> bytes:
-    """Read a regular file whole, after a look at its size; a link is not followed.
+def read_plain(path: Path, limit: int, follow: bool = False) -> bytes:
+    """Read a regular file whole, after a look at its size.
 
     Args:
         path: File to read.
         limit: Largest size, in bytes.
+        follow: Whether a link may lead to it.
 
     Raises:
         OSError: If it is missing, no regular file, larger than the limit, or cannot be read.
     """
-    found = path.lstat()
+    found = path.stat() if follow else path.lstat()
+    if stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "no regular file")
     if found.st_size > limit:
@@ -205,14 +207,3 @@ def npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
     return buffer.getvalue()
-
-
-def from_npz(content: bytes) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an npz file; nothing in it can run code.
-
-    Content of another kind raises whatever NumPy, zipfile or zlib raises.
-    """
-    import numpy as np
-
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}

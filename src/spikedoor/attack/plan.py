@@ -12,9 +12,11 @@ import numpy as np
 
 from spikedoor.attack.labels import Labels
 from spikedoor.errors import DataError, MissingDataError
-from spikedoor.files import write_file
+from spikedoor.files import read_plain, write_file
 
 __all__ = ["PoisonPlan", "poison_count"]
+
+_MAX_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +183,7 @@ class PoisonPlan:
             DataError: If it is not a plan, or one that has been changed.
         """
         try:
-            return cls.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
+            return cls.from_json(json.loads(read_plain(Path(path), _MAX_BYTES, follow=True)))
         except FileNotFoundError:
             raise MissingDataError(f"no poison plan at {path}") from None
         except (OSError, ValueError, RecursionError) as error:

@@ -22,6 +22,7 @@ from spikedoor.cli import (
     sweeps,
     tables,
 )
+from spikedoor.cli.output import complain
 from spikedoor.errors import SpikedoorError
 
 __all__ = ["app", "main"]
@@ -143,5 +144,5 @@ def _outcome(arguments: list[str] | None) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    complain(message)
     return code

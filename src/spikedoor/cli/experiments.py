@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikedoor.cli.output import claimed, print_json, print_records, say
+from spikedoor.cli.output import claimed, complain, print_json, print_records, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -144,7 +143,7 @@ def check(
         except SpikedoorError as error:
             found.append({"file": str(file), "ok": False, "error": str(error)})
             if not json:
-                print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+                complain(str(error))
             continue
         found.append({"file": str(file), "ok": True, **about})
         if not json:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from spikedoor.records import Record
 
-__all__ = ["claimed", "print_json", "print_records", "print_table", "say"]
+__all__ = ["claimed", "complain", "print_json", "print_records", "print_table", "say"]
 
 
 def say(text: str = "") -> None:
@@ -26,6 +26,12 @@ def say(text: str = "") -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(141) from None
+
+
+def complain(message: str) -> None:
+    """Print an error as one line, without what would steer the terminal: files have a say in it."""
+    line = " ".join(message.split())
+    print("error:", "".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
 
 
 def print_json(value: Any) -> None:

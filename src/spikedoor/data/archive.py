@@ -5,15 +5,26 @@ from __future__ import annotations
 import shutil
 import tarfile
 import zlib
-from gzip import BadGzipFile
-from pathlib import Path, PurePosixPath
+from gzip import BadGzipFile, GzipFile
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from spikedoor.data.zips import leads_out
 from spikedoor.errors import DataError
 
 __all__ = ["unpack"]
 
 _MAX_BYTES = 1 << 30
+_PIECE = 1 << 20
+
+
+class _Pieces(GzipFile):
+    """A gzip file that is read in pieces only: tarfile reads long names whole, and trusts them."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= _PIECE:
+            raise tarfile.ReadError(f"expected headers of at most {_PIECE} bytes, found {size}")
+        return super().read(size)
 
 
 def unpack(
@@ -42,7 +53,7 @@ def unpack(
     wanted = set(members)
     with TemporaryDirectory(dir=root, prefix=".unpack-") as scratch:
         try:
-            with tarfile.open(archive, "r:gz") as tar:
+            with _Pieces(archive) as packed, tarfile.open(fileobj=packed, mode="r:") as tar:
                 left = max_bytes
                 for entry in tar:
                     _vet(name, entry)
@@ -52,7 +63,7 @@ def unpack(
                     if entry.isreg() and entry.name in wanted:
                         _copy(tar, entry, Path(scratch, entry.name))
                         wanted.discard(entry.name)
-        except (tarfile.TarError, BadGzipFile, EOFError, zlib.error) as error:
+        except (tarfile.TarError, BadGzipFile, EOFError, zlib.error, ValueError) as error:
             raise DataError(f"{name}: expected a whole tar archive: {error}") from None
         if wanted:
             raise DataError(f"{name}: expected the file {min(wanted)}, found none of that name")
@@ -62,11 +73,10 @@ def unpack(
 
 
 def _vet(name: str, entry: tarfile.TarInfo) -> None:
-    path = PurePosixPath(entry.name)
-    if path.is_absolute() or ".." in path.parts or "\\" in entry.name or ":" in entry.name:
+    if leads_out(entry.name):
         raise DataError(f"{name}: expected paths below the folder, found {entry.name!r}")
     if not (entry.isreg() or entry.isdir()):
-        raise DataError(f"{name}: expected files and folders, found a link or device {path}")
+        raise DataError(f"{name}: expected files and folders, found a link or device {entry.name}")
 
 
 def _copy(tar: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> None:
@@ -74,4 +84,4 @@ def _copy(tar: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> None:
     source = tar.extractfile(entry)
     if source is not None:
         with source, path.open("wb") as file:
-            shutil.copyfileobj(source, file, 1 << 20)
+            shutil.copyfileobj(source, file, _PIECE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
 
 from spikedoor.errors import DataError
+from spikedoor.files import read_plain
 
 __all__ = ["cache_root", "data_root", "locate", "read_limited", "sha256"]
 
@@ -35,7 +37,7 @@ def locate(root: Path, file: str) -> Path | None:
 
 
 def read_limited(path: Path, limit: int, name: str | None = None) -> bytes:
-    """Read a whole file, after a look at its size.
+    """Read a whole regular file, after a look at its size.
 
     Args:
         path: File to read.
@@ -43,17 +45,15 @@ def read_limited(path: Path, limit: int, name: str | None = None) -> bytes:
         name: What to call the file in a message; its own name where left out.
 
     Raises:
-        DataError: If the file is larger than the limit or cannot be read.
+        DataError: If the file is larger than the limit, no regular file, or cannot be read.
     """
     name = path.name if name is None else name
     try:
-        size = path.stat().st_size
-        if size > limit:
-            raise DataError(f"{name}: expected at most {limit} bytes, found {size}")
-        return path.read_bytes()
+        return read_plain(path, limit, follow=True)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise DataError(f"{name}: expected a file that can be read: {reason}") from None
+        what = "" if error.errno == errno.EFBIG else "expected a file that can be read: "
+        raise DataError(f"{name}: {what}{reason}") from None
 
 
 def sha256(data: bytes) -> str:

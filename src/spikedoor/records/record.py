@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikedoor.data.npz import parse_npz_arrays
 from spikedoor.errors import DataError, MissingDataError
 from spikedoor.evaluation import Evaluation
-from spikedoor.files import npz, write_bytes
+from spikedoor.files import npz, read_plain, write_bytes
 from spikedoor.metrics import Answers
 
 __all__ = ["SCHEMA", "Gallery", "Record"]
 
 SCHEMA = 1
 _JSON, _ARRAYS = "record.json", "record.npz"
-_DAMAGE = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    RuntimeError,
-    BadZipFile,
-    zlib.error,
-)
+_MAX_JSON, _MAX_ARRAYS = 1 << 28, 1 << 30
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,13 +132,15 @@ class Record:
         if not (folder / _JSON).is_file():
             raise MissingDataError(f"{folder}: no record here ({_JSON} is missing)")
         try:
-            plain = json.loads((folder / _JSON).read_text())
+            plain = json.loads(read_plain(folder / _JSON, _MAX_JSON))
             if plain["schema"] != SCHEMA:
                 raise DataError(
                     f"{folder}: record of schema {plain['schema']}, this version reads {SCHEMA}"
                 )
-            with np.load(_content(folder / _ARRAYS), allow_pickle=False) as arrays:
-                evaluation, gallery = _evaluation(plain, arrays), _gallery(arrays)
+            content = read_plain(folder / _ARRAYS, _MAX_ARRAYS)
+            what = f"{folder}: the record is damaged ({_ARRAYS})"
+            arrays = parse_npz_arrays(content, what, _MAX_ARRAYS)
+            evaluation, gallery = _evaluation(plain, arrays), _gallery(arrays)
             return cls(
                 plain["experiment"],
                 plain["environment"],
@@ -174,11 +165,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _content(path: Path) -> io.BytesIO:
-    # In memory, as numpy leaves the file open when it is damaged.
-    return io.BytesIO(path.read_bytes())
 
 
 def _evaluation(plain: dict[str, Any], arrays: Mapping[str, Any]) -> Evaluation:

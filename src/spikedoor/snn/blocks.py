@@ -6,7 +6,7 @@ Layers are made without values; `Architecture.build` draws them from the run's g
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast, final
+from typing import Any, cast, final
 
 import torch
 import torch.nn.functional as F
@@ -21,8 +21,13 @@ from spikedoor.snn.signal import Signal
 
 __all__ = [
     "Bare", "Centre", "Flatten", "Head", "PreActivated", "Residual", "Synapse", "Unit",
-    "start_at_thresholds",
+    "start_at_thresholds", "without_values",
 ]  # fmt: skip
+
+
+def without_values(kind: type[nn.Module], *arguments: Any, **settings: Any) -> nn.Module:
+    """Make a layer whose weights are yet to be drawn or loaded, on torch's default device."""
+    return skip_init(kind, *arguments, device=torch.get_default_device(), **settings)
 
 
 @final
@@ -48,13 +53,13 @@ class Synapse(nn.Module):
     @classmethod
     def bare_conv(cls, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> Synapse:
         """Make a convolution (padded to keep the size, no bias) without a norm."""
-        layer = skip_init(nn.Conv2d, inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        layer = without_values(nn.Conv2d, inputs, outputs, kernel, stride, kernel // 2, bias=False)
         return cls(cast(nn.Conv2d, layer), None)
 
     @classmethod
     def linear(cls, inputs: int, outputs: int) -> Synapse:
         """Make a linear layer (no bias) with batch norm, without which deep neurons stay silent."""
-        layer = skip_init(nn.Linear, inputs, outputs, bias=False)
+        layer = without_values(nn.Linear, inputs, outputs, bias=False)
         return cls(cast(nn.Linear, layer), BatchNorm(outputs))
 
     def current(self, x: Tensor) -> Tensor:
@@ -193,7 +198,7 @@ class Head(nn.Module):
 
     def __init__(self, inputs: int, classes: int) -> None:
         super().__init__()
-        self.layer = cast(nn.Linear, skip_init(nn.Linear, inputs, classes))
+        self.layer = cast(nn.Linear, without_values(nn.Linear, inputs, classes))
 
     def forward(self, signal: Signal) -> Signal:
         def scores(x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikedoor.attack.triggers.learned import WEIGHTS_FILE, unpacked_weights
+from spikedoor.attack.triggers.learned import WEIGHTS_FILE, read_weights
 from spikedoor.defences.plan import DefencePlan
 from spikedoor.errors import DataError
 from spikedoor.progress import bar
@@ -63,8 +63,7 @@ def defend(folder: str | Path, plans: Sequence[DefencePlan]) -> list[Defended]:
     found = []
     with tempfile.TemporaryDirectory() as store, bar("defend", len(plans)) as advance:
         workshop = Workshop(Store(Path(store) / "store"))
-        kept = folder / WEIGHTS_FILE
-        learned = unpacked_weights(kept.read_bytes()) if kept.is_file() else None
+        learned = read_weights(folder / WEIGHTS_FILE)
         for plan in plans:
             # Checked anew, as a copy is not.
             defended = Experiment.from_dict({**experiment.to_dict(), "defence": plan.to_dict()})

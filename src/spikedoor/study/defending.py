@@ -15,6 +15,7 @@ from spikedoor.attack.poisoned import ChallengeSet, PoisonedSet
 from spikedoor.attack.triggers.base import Trigger
 from spikedoor.attack.triggers.learned import Weights, prepared
 from spikedoor.data.base import Dataset, SampleSet
+from spikedoor.data.npz import parse_npz_arrays
 from spikedoor.defences import (
     DataDetector,
     Defender,
@@ -26,7 +27,7 @@ from spikedoor.defences import (
 from spikedoor.defences.base import Task
 from spikedoor.defences.inputs import Inputs, spread
 from spikedoor.defences.plan import DefencePlan
-from spikedoor.files import from_npz, npz
+from spikedoor.files import npz
 from spikedoor.metrics import Auroc, Rate, auroc, found_and_false, rate_at
 from spikedoor.rules import Rule
 from spikedoor.snn.networks import Architecture
@@ -183,6 +184,6 @@ def files_of(found: Detected) -> dict[str, bytes]:
 def from_files(files: dict[str, bytes]) -> Detected:
     """Return what `files_of` has made files of; nothing in them can run code."""
     told = json.loads(files[_TOLD])
-    arrays = from_npz(files[_SCORES])
+    arrays = parse_npz_arrays(files[_SCORES], _SCORES)
     detection = Detection(arrays["scores"], float(told["threshold"]), told["details"])
     return Detected(detection, arrays["positive"])

@@ -15,10 +15,13 @@ from spikedoor.component import Component
 from spikedoor.data import DataSource
 from spikedoor.defences.plan import DefencePlan
 from spikedoor.errors import ConfigError
+from spikedoor.files import read_plain
 from spikedoor.rules import Rule
 from spikedoor.snn.networks import Architecture, SmallConv
 
 __all__ = ["Experiment", "override", "read_toml", "with_key"]
+
+_MAX_TOML = 1 << 20
 
 
 class Experiment(Component):
@@ -81,7 +84,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_plain(path, _MAX_TOML, follow=True).decode())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -102,7 +105,7 @@ def override(table: dict[str, Any], setting: str) -> dict[str, Any]:
         raise ConfigError(f"--set {setting}: expected key=value, such as attack.rate=0.1")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         value = text.strip()
     return with_key(table, keys, value, f"--set {setting}")
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from spikedoor.attack.poisoned import ChallengeSet
-from spikedoor.attack.triggers.learned import WEIGHTS_FILE, prepared, unpacked_weights
+from spikedoor.attack.triggers.learned import WEIGHTS_FILE, prepared, read_weights
 from spikedoor.data.base import SampleSet
 from spikedoor.data.events.pictures import pictures
 from spikedoor.errors import ConfigError, DataError, hint
@@ -52,8 +52,7 @@ def probe(
         raise ConfigError(f"{folder}: the {owner} has no stage of spiking neurons to look at")
     experiment = Experiment.from_dict(record.experiment)
     data = experiment.data.load()
-    kept = folder / WEIGHTS_FILE
-    weights = unpacked_weights(kept.read_bytes()) if kept.is_file() else None
+    weights = read_weights(folder / WEIGHTS_FILE)
     trigger = prepared(experiment.attack.trigger, data.train, experiment.seed, weights)
     challenge = experiment.attack.model_copy(update={"trigger": trigger}).challenge(data.test)
     place = _chosen(challenge, record.evaluation, sample, label)

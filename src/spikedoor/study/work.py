@@ -25,8 +25,9 @@ from spikedoor.attack.triggers.learned import (
     unpacked_weights,
 )
 from spikedoor.data.base import Dataset, SampleSet
+from spikedoor.data.npz import parse_npz_arrays
 from spikedoor.errors import DataError
-from spikedoor.files import from_npz, npz
+from spikedoor.files import npz
 from spikedoor.rules import Rule
 from spikedoor.snn.encoding import Encoding
 from spikedoor.snn.networks import Architecture
@@ -230,18 +231,20 @@ def unpacked(node: Node, files: dict[str, bytes]) -> Any:
     try:
         if node.kind == "poison":
             kept = _DOCTORED in files
-            doctored = from_npz(files[_DOCTORED])["doctored"] if kept else None
+            doctored = parse_npz_arrays(files[_DOCTORED], _DOCTORED)["doctored"] if kept else None
             return Poison(PoisonPlan.from_json(json.loads(files[_PLAN])), doctored)
         if node.kind == "trigger":
             return unpacked_weights(files[_WEIGHTS])
         if node.kind == "answers":
-            return from_npz(files[_ANSWERS])["answers"].T.astype(np.int64)
+            return parse_npz_arrays(files[_ANSWERS], _ANSWERS)["answers"].T.astype(np.int64)
         if node.kind == "detection":
             return from_files(files)
         if node.kind == "operations":
-            return from_npz(files[_OPERATIONS])["operations"].astype(np.float64)
+            return parse_npz_arrays(files[_OPERATIONS], _OPERATIONS)["operations"].astype(
+                np.float64
+            )
         if node.kind == "activity":
-            arrays = from_npz(files[_ACTIVITY])
+            arrays = parse_npz_arrays(files[_ACTIVITY], _ACTIVITY)
             rates = (arrays[name].astype(np.float64) for name in _RATES)
             return Activity(tuple(map(str, arrays["layers"])), *rates)
         (entry,) = json.loads(files[_VICTIM])["stages"]

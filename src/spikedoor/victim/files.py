@@ -17,6 +17,8 @@ from spikedoor.victim.stage import Stage, StageName
 
 __all__ = ["described", "stage_from", "weights", "weights_file"]
 
+_SPARE = 1 << 20  # weights that a network may have beyond those in its file
+
 
 def described(stage: Stage) -> dict[str, Any]:
     """Return all of a stage but its weights, as plain values."""
@@ -69,6 +71,28 @@ def stage_from(entry: dict[str, Any], content: bytes) -> Stage:
     return stage
 
 
+def _check_claim(file: str, claimed: Network, state: dict[str, torch.Tensor]) -> None:
+    """Check the shapes of a network without memory, so that it may get some.
+
+    Raises:
+        DataError: If a weight is of another shape, or the file lacks more weights than folding the
+            norms would take away.
+    """
+    absent = 0
+    for name, weight in claimed.named_parameters():
+        if name not in state:
+            absent += weight.numel()
+        elif state[name].shape != weight.shape:
+            raise DataError(
+                f"{file}: weights do not fit the network described: expected {name} of "
+                f"shape {list(weight.shape)}, found {list(state[name].shape)}"
+            )
+    if absent > _SPARE + sum(weight.numel() for weight in state.values()):
+        raise DataError(
+            f"{file}: weights do not fit the network described: it lacks {absent} of them"
+        )
+
+
 def _network(file: str, content: bytes, blueprint: Blueprint) -> Network:
     """Build a network and fill it from a file; no memory is filled before the shapes agree."""
     from safetensors import SafetensorError
@@ -78,13 +102,10 @@ def _network(file: str, content: bytes, blueprint: Blueprint) -> Network:
         state = load(content)
     except SafetensorError as error:
         raise DataError(f"{file}: not a readable safetensors file ({error})") from error
-    network = replace(blueprint, folded=False).build(None)
-    for name, weight in network.named_parameters():
-        if name in state and state[name].shape != weight.shape:
-            raise DataError(
-                f"{file}: weights do not fit the network described: expected {name} of "
-                f"shape {list(weight.shape)}, found {list(state[name].shape)}"
-            )
+    unfolded = replace(blueprint, folded=False)
+    with torch.device("meta"):
+        _check_claim(file, unfolded.build(None), state)
+    network = unfolded.build(None)
     if blueprint.folded:
         for synapse in network.synapses():
             synapse.fold()

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Self
 
 from spikedoor.errors import ConfigError, DataError, hint
-from spikedoor.files import new_folder, write_bytes
+from spikedoor.files import new_folder, read_plain, write_bytes
 from spikedoor.victim.files import described, stage_from, weights, weights_file
 from spikedoor.victim.stage import Stage
 
 __all__ = ["Victim"]
 
 _FORMAT = 1
+_MAX_JSON, _MAX_WEIGHTS = 1 << 26, 1 << 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,21 +63,21 @@ class Victim:
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read a victim written by `save`. Nothing in the folder can run code.
+        """Read a victim written by `save`. Nothing in the folder can run code, no link is followed.
 
         Raises:
             DataError: If a file is missing, damaged, or not of this format.
         """
         folder = Path(folder)
         try:
-            found = json.loads((folder / "victim.json").read_text())
+            found = json.loads(read_plain(folder / "victim.json", _MAX_JSON))
             if found["format"] != _FORMAT:
                 raise DataError(
                     f"{folder}: expected victim format {_FORMAT}, found {found['format']}"
                 )
             return cls(
                 tuple(
-                    stage_from(entry, (folder / weights_file(entry)).read_bytes())
+                    stage_from(entry, read_plain(folder / weights_file(entry), _MAX_WEIGHTS))
                     for entry in found["stages"]
                 )
             )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import zlib
 from abc import abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import PrivateAttr
 
 from spikedoor.attack.triggers.base import Trigger
+from spikedoor.data.files import read_limited
+from spikedoor.data.npz import parse_npz_arrays
 from spikedoor.errors import ConfigError, DataError
-from spikedoor.files import from_npz, npz
+from spikedoor.files import npz
 
 if TYPE_CHECKING:
     from spikedoor.attack.model import Model
@@ -25,6 +26,7 @@ __all__ = [
     "Weights",
     "packed_weights",
     "prepared",
+    "read_weights",
     "unpacked_weights",
 ]
 
@@ -32,6 +34,8 @@ WEIGHTS_FILE = "trigger.npz"
 """Where a run keeps what its trigger has learned."""
 
 Weights = dict[str, NDArray[np.float32]]
+
+_MAX_BYTES = 1 << 30
 
 
 class LearnedTrigger(Trigger):
@@ -125,7 +129,17 @@ def unpacked_weights(content: bytes) -> Weights:
     Raises:
         DataError: If it is no such file.
     """
-    try:
-        return {name: array.astype(np.float32) for name, array in from_npz(content).items()}
-    except (OSError, ValueError, LookupError, EOFError, BadZipFile, zlib.error) as error:
-        raise DataError(f"not the weights of a learned trigger ({error})") from error
+    arrays = parse_npz_arrays(content, "weights of a learned trigger", _MAX_BYTES)
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub":
+            raise DataError(f"weights of a learned trigger: expected numbers as {name!r:.80}")
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+def read_weights(path: Path) -> Weights | None:
+    """Return the weights in a file beside a record, or None where there is none.
+
+    Raises:
+        DataError: If it is no such file, or too large.
+    """
+    return unpacked_weights(read_limited(path, _MAX_BYTES)) if path.is_file() else None

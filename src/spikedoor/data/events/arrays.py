@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from io import BytesIO
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 
 from spikedoor.data.events.stream import Stream
-from spikedoor.data.events.zips import most_unpacked, read_member, zip_entries
+from spikedoor.data.npz import parse_npy_array, parse_npz_arrays
+from spikedoor.data.zips import most_unpacked
 from spikedoor.errors import DataError
 
 __all__ = ["NAMES", "parse_npy", "parse_npz", "stream_of"]
 
 NAMES = ("x", "y", "t", "p")
 """Names of the arrays."""
-_BROKEN_HEADER = (
-    *(ValueError, KeyError, TypeError, SyntaxError, OverflowError, TokenError),
-    *(RecursionError, MemoryError),
-)
 
 
 def parse_npy(data: bytes, sensor: tuple[int, int], name: str) -> Stream:
@@ -34,7 +28,7 @@ def parse_npy(data: bytes, sensor: tuple[int, int], name: str) -> Stream:
     Raises:
         DataError: If it is no such array, is cut short, or holds what `Stream` refuses.
     """
-    array = _array(data, name)
+    array = parse_npy_array(data, name)
     if array.dtype.names is not None and array.ndim == 1:
         missing = sorted(set(NAMES) - set(array.dtype.names))
         if missing:
@@ -60,44 +54,8 @@ def parse_npz(data: bytes, sensor: tuple[int, int], name: str) -> Stream:
         DataError: If an array is missing, damaged, or packed beyond belief, or they hold what
             `Stream` refuses.
     """
-    archive, entries = zip_entries(BytesIO(data), name)
-    with archive:
-        found = {entry.filename: entry for entry in entries}
-        arrays = {}
-        for column in NAMES:
-            entry = found.get(f"{column}.npy")
-            if entry is None:
-                raise DataError(f"{name}: expected the arrays x, y, t, p, found no '{column}'")
-            member = read_member(archive, entry, most_unpacked(len(data)), f"{name}/{column}.npy")
-            arrays[column] = _array(member, f"{name}/{column}.npy")
+    arrays = parse_npz_arrays(data, name, most_unpacked(len(data)), NAMES)
     return stream_of(arrays, sensor, name)
-
-
-def _array(data: bytes, name: str) -> np.ndarray:
-    """Return a view of the bytes of a `.npy` file, whose header decides no allocation."""
-    stream = BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            shape, is_fortran, dtype = read(stream)
-    except _BROKEN_HEADER:
-        raise DataError(f"{name}: expected a header of NumPy at byte 0, found none") from None
-    start, count = stream.tell(), 1
-    for side in shape:
-        count *= int(side)
-    size = count * dtype.itemsize
-    if dtype.hasobject or not dtype.itemsize or count < 0 or size != len(data) - start:
-        raise DataError(
-            f"{name}: expected {size} bytes of plain numbers at byte {start}, "
-            f"found {len(data) - start} for {str(dtype)[:60]} {list(shape)}"
-        )
-    array = np.frombuffer(data, dtype, offset=start)
-    return array.reshape(shape, order="F" if is_fortran else "C")
 
 
 def stream_of(arrays: dict[str, np.ndarray], sensor: tuple[int, int], name: str) -> Stream:

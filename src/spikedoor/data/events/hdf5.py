@@ -11,7 +11,7 @@ import numpy as np
 
 from spikedoor.data.events.arrays import NAMES, stream_of
 from spikedoor.data.events.stream import Stream
-from spikedoor.data.events.zips import most_unpacked
+from spikedoor.data.zips import most_unpacked
 from spikedoor.errors import DataError
 
 __all__ = ["parse_hdf5"]

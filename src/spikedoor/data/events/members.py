@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import final
 from zipfile import ZipInfo
 
-from spikedoor.data.events.zips import most_unpacked, read_member, zip_entries
 from spikedoor.data.files import read_limited
+from spikedoor.data.zips import leads_out, most_unpacked, read_member, zip_entries
 from spikedoor.errors import DataError
 
 __all__ = ["Member", "members"]
@@ -51,8 +51,8 @@ def members(base: Path, suffixes: tuple[str, ...], depth: int) -> list[Member]:
         depth: Number of folders above a file, below the base.
 
     Raises:
-        DataError: If a link leaves the folder, the archive is damaged, or a name has a control
-            character in it.
+        DataError: If a link leaves the folder, the archive is damaged, or a name in it leads out of
+            the folder or has a control character.
     """
     found = _in_archive(base) if base.is_file() else _in_folder(base, depth)
     wanted = [
@@ -92,6 +92,11 @@ def _in_archive(path: Path) -> list[Member]:
     # The archive stays open as long as somebody holds one of its members.
     archive, entries = zip_entries(path, path.name)
     stat = path.stat()
+    for entry in entries:
+        if leads_out(entry.filename):
+            raise DataError(
+                f"{path.name}: expected paths below the folder, found {entry.filename!r:.80}"
+            )
 
     def reader(entry: ZipInfo) -> Callable[[], bytes]:
         limit = most_unpacked(min(entry.compress_size, stat.st_size))

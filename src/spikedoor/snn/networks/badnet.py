@@ -6,9 +6,8 @@ from typing import Self, cast, final
 
 from pydantic import Field, model_validator
 from torch import nn
-from torch.nn.utils import skip_init
 
-from spikedoor.snn.blocks import Centre, Flatten, Head, Synapse, Unit
+from spikedoor.snn.blocks import Centre, Flatten, Head, Synapse, Unit, without_values
 from spikedoor.snn.networks.base import NETWORKS, Architecture, Make, Network, Shape
 
 __all__ = ["BadNet"]
@@ -41,11 +40,11 @@ class BadNet(Architecture):
         blocks: list[nn.Module] = [Centre()] if self.centre else []
         channels, height, width = shape
         for outputs in (self.width, 2 * self.width):
-            layer = cast(nn.Conv2d, skip_init(nn.Conv2d, channels, outputs, 5, padding=pad))
+            layer = cast(nn.Conv2d, without_values(nn.Conv2d, channels, outputs, 5, padding=pad))
             blocks.append(Unit(Synapse(layer, None), activation(), "avg"))
             channels = outputs
             height, width = ((side + 2 * pad - 4) // 2 for side in (height, width))
         hidden = 32 * self.width
-        layer = cast(nn.Linear, skip_init(nn.Linear, channels * height * width, hidden))
+        layer = cast(nn.Linear, without_values(nn.Linear, channels * height * width, hidden))
         unit = Unit(Synapse(layer, None), activation())
         return Network([*blocks, Flatten(), unit], Head(hidden, classes))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from spikedoor.errors import DataError
 
-__all__ = ["most_unpacked", "read_member", "zip_entries"]
+__all__ = ["leads_out", "most_unpacked", "read_member", "zip_entries"]
 
 _MAX_FILE = 1 << 31
 _ALWAYS = 1 << 20
@@ -21,6 +21,12 @@ _DAMAGE = (
     # What zipfile raises for passwords, and names or sizes that cannot be.
     *(RuntimeError, ValueError, IndexError, OverflowError),
 )
+
+
+def leads_out(name: str) -> bool:
+    """Tell whether a name in an archive could lead out of the folder, on any system."""
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name
 
 
 def most_unpacked(packed: int) -> int:

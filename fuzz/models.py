@@ -1,0 +1,117 @@
+"""Readers of what a run leaves behind, and of configuration: victims, records, plans, TOML."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from fuzz.target import Target, scratch, several
+from spikedoor.attack import PoisonPlan
+from spikedoor.attack.triggers.learned import packed_weights, unpacked_weights
+from spikedoor.evaluation import Evaluation
+from spikedoor.metrics import Answers
+from spikedoor.records import Gallery, Record
+from spikedoor.records.conditions import Condition
+from spikedoor.records.entry import _decode, _seal, encode
+from spikedoor.records.store import Store
+from spikedoor.study.experiment import override
+from spikedoor.study.preset import load_preset, presets
+from spikedoor.study.sweep import load_sweep
+from spikedoor.victim import Victim
+
+import store_cases  # isort: skip (target.py says where the tests are)
+import victim_cases  # isort: skip
+
+KEYS = (b"blueprint", b"architecture", b"width", b"shape", b"neuron", b"steps", b"dtype")
+TOML = (
+    b"[data]",
+    b"[attack]",
+    b"[grid]",
+    b"[[parts]]",
+    b"trigger",
+    b"name = ",
+    b"rule",
+    b"converter",
+)
+
+
+def _put(files: dict[str, bytes], name: str):
+    folder = scratch() / name
+    folder.mkdir(exist_ok=True)
+    for file, content in files.items():
+        (folder / file).write_bytes(content)
+    return folder
+
+
+def _victim() -> dict[str, bytes]:
+    return Victim(victim_cases.every_stage().stages[3:]).to_files()
+
+
+def _record() -> dict[str, bytes]:
+    labels, targets = np.array([0, 1, 1]), np.array([0, 0, 0])
+    answers = {"direct": Answers(np.array([[0, 1, 1]]), np.array([[0, 0, 1]]))}
+    gallery = Gallery(*(np.zeros((1, 1, 8, 8), np.uint8),) * 2, labels[:1])
+    stages = {"direct": {"steps": 1, "notes": {}}}
+    found = Evaluation(labels, targets, ("a", "b"), answers, answers)
+    plain = ({"rule": {"name": "direct"}}, {}, {"name": "digits"}, {"count": 1})
+    folder = _put({}, "record")
+    Record(*plain, stages, found, gallery, "2026-01-01", stages).write(folder)
+    return {name: (folder / name).read_bytes() for name in ("record.json", "record.npz")}
+
+
+def _entry() -> list[bytes]:
+    content = encode(store_cases.put(Store(scratch() / "store"), "any"))
+    return [content[len(_seal(b"")) - 2 : -2]]
+
+
+def _plan() -> list[bytes]:
+    plan = PoisonPlan(np.array([1, 4]), np.array([0, 0]), 20, 0.1, 0)
+    return [json.dumps(plan.to_json()).encode()]
+
+
+def _read_plan(data: bytes) -> None:
+    PoisonPlan.load(_put({"plan.json": data}, "plan") / "plan.json")
+
+
+def _experiments() -> list[bytes]:
+    return [path.read_bytes() for path in list(presets().values())[:4]]
+
+
+def _read_experiment(data: bytes) -> None:
+    load_preset(_put({"one.toml": data}, "toml") / "one.toml")
+
+
+def _sweeps() -> list[bytes]:
+    text = 'base = "digits"\nseeds = [0, 1]\n[grid]\nattack.rate = [0.02, 0.1]\n'
+    return [(text + "[[parts]]\nlabel = 'x'\nset.rule = { name = 'direct', steps = 2 }\n").encode()]
+
+
+def _read_sweep(data: bytes) -> None:
+    sweep = load_sweep(_put({"sweep.toml": data}, "toml") / "sweep.toml")
+    if sum(1 for _, _ in zip(sweep.points(), range(9), strict=False)) < 9:
+        sweep.experiments()
+
+
+def _read_setting(data: bytes) -> None:
+    kind, _, text = data.decode("utf-8", "replace").partition(" ")
+    if kind == "--set":
+        override({"a": {"b": 1}}, text)
+    else:
+        Condition.parse(text).hold([1, 2.5, None])
+
+
+TARGETS = {
+    "victim": several(_victim, lambda files: Victim.load(_put(files, "victim")), KEYS),
+    "record": several(_record, lambda files: Record.read(_put(files, "record")).to_json()),
+    "entry": Target(_entry, lambda data: _decode(_seal(data)), (b"sha256", b"files", b"inputs")),
+    "plan": Target(_plan, _read_plan, (b"indices", b"targets", b"cover_rate")),
+    "weights": Target(
+        lambda: [packed_weights({"w": np.ones((2, 3), np.float32)})], unpacked_weights
+    ),
+    "experiment": Target(_experiments, _read_experiment, TOML),
+    "sweep": Target(_sweeps, _read_sweep, TOML),
+    "setting": Target(
+        lambda: [b"--set a.b=0.1", b"--set a.b={c = 2}", b"--where x in 4,8"], _read_setting
+    ),
+}

@@ -1,0 +1,58 @@
+"""Every reader that fuzz/ knows: its whole files are read, and damaged ones end in a clean error.
+
+Files in tests/corpus/TARGET/ once broke a reader, or are of the kind that breaks readers.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_events_packed import FLIPS, damaged
+
+HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent))
+
+from fuzz.run import changed, check, targets  # noqa: E402
+
+TARGETS = targets()
+CORPUS = sorted(path for path in (HERE / "corpus").glob("*/*"))
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(params=TARGETS)
+def name(request):
+    if request.param == "hdf5":
+        pytest.importorskip("h5py", reason="HDF5 needs h5py")
+    return request.param
+
+
+def test_whole_files_are_read(name):
+    for seed in TARGETS[name].seeds():
+        TARGETS[name].run(seed)
+
+
+def test_damaged_files_are_read_or_refused(name):
+    target = TARGETS[name]
+    whole = target.seeds()
+
+    @settings(max_examples=25, deadline=None)
+    @given(st.sampled_from(whole), FLIPS, st.floats(0, 1), st.randoms(use_true_random=False))
+    def read(seed, flips, length, draw):
+        check(target, damaged(seed, flips, length))
+        check(target, changed(seed, draw.choice(whole), target.words, draw))
+
+    read()
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_once_broke_a_reader(path):
+    start = time.process_time()
+    check(TARGETS[path.parent.name], path.read_bytes())
+    assert time.process_time() - start < 5
