@@ -51,9 +51,12 @@ def load_named() -> None:
     """Run every file that is named and has not been run in this process.
 
     Raises:
-        ConfigError: As `load` does.
+        ConfigError: As `load` does, or if a path is relative: which file it is must not depend on
+            the folder that one happens to be in.
     """
     for path in _named():
+        if not Path(path).expanduser().is_absolute():
+            raise ConfigError(f"{VARIABLE}: expected absolute paths, got '{path}'")
         _run(_found(path))
 
 

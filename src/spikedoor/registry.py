@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -16,7 +19,10 @@ from spikedoor.plugins import explained, load_named
 if TYPE_CHECKING:
     from spikedoor.component import Component
 
-__all__ = ["Card", "Family"]
+__all__ = ["Card", "Family", "code_of"]
+
+_OURS = "spikedoor."
+_code: dict[str, str] = {}  # of components that are not ours, by name
 
 C = TypeVar("C", bound="type[Component]")
 
@@ -65,7 +71,7 @@ class Family:
             there = self._members.get(name)
             if there is not None and _address(there) != _address(cls):
                 raise ConfigError(
-                    f"{self.kind} '{name}' is registered already, by {there.__module__}; "
+                    f"{self.kind} '{name}' is registered already, in {_file_of(there) or 'here'}; "
                     f"choose another name for {cls.__qualname__}"
                 )
             if not (cls.__doc__ or "").strip():
@@ -76,6 +82,8 @@ class Family:
             cls.name = name
             cls.card = Card(source, link)
             self._members[name] = cls
+            if not cls.__module__.startswith(_OURS):
+                _code[name] = _digest(cls)
             return cls
 
         return enter
@@ -125,6 +133,32 @@ class Family:
         if not isinstance(name, str):
             raise ConfigError(f"a {self.kind} needs a 'name'{hint('', self.names())}")
         return self[name].model_validate(fields)
+
+
+def code_of(value: Any) -> dict[str, str]:
+    """Return the SHA-256 of the files of components that plain values name and that are not ours.
+
+    Results that are kept under a hash of their configuration hang on it, so that another version
+    of the file gives other keys. Of a file, what it imports is not looked at.
+    """
+    if isinstance(value, list | tuple):
+        return {name: code for item in value for name, code in code_of(item).items()}
+    if not isinstance(value, dict):
+        return {}
+    found = code_of(list(value.values()))
+    name = value.get("name")
+    return {**found, name: _code[name]} if isinstance(name, str) and name in _code else found
+
+
+def _file_of(cls: type[Component]) -> str | None:
+    """Return the file that a class stands in; None of a class made in a notebook."""
+    return getattr(sys.modules.get(cls.__module__), "__file__", None)
+
+
+def _digest(cls: type[Component]) -> str:
+    file = _file_of(cls)
+    content = Path(file).read_bytes() if file else cls.__qualname__.encode()
+    return sha256(content).hexdigest()
 
 
 def _address(cls: type[Component]) -> tuple[str, str]:

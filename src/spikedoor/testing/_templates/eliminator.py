@@ -1,10 +1,11 @@
-"""An eliminator of your own: forget the last layer, and train the network on clean samples."""
+"""An eliminator of your own: forget the last layers, and learn them again from clean samples."""
 
 from __future__ import annotations
 
 from typing import final
 
 import torch
+from pydantic import Field
 
 from spikedoor.defences import DEFENCES, Defender, Eliminator
 from spikedoor.rng import torch_generator
@@ -20,31 +21,34 @@ __all__ = ["MyEliminator"]
 @final
 @DEFENCES.register("my-eliminator")
 class MyEliminator(Eliminator):
-    """Draw the head's weights anew, then train the whole network with clean samples.
+    """Draw the weights of the last layers anew, then train the whole network with clean samples.
 
-    The head is what reads a class from the last layer. A new one knows nothing of the trigger, and
-    what it learns to read, it learns from clean samples.
+    Weights are uniform within 1 / sqrt(fan-in), as those of a new network. What the last layers
+    made of a trigger is forgotten, and what they learn, they learn from clean samples.
 
     Needs: clean samples with labels.
     Looks at: nothing; it trains.
-    Fails: where the layers before turn a trigger into features of the target class, which the new
-    head learns to read as well; it costs accuracy where clean samples are few.
+    Fails: where the layers before turn a trigger into features of the target class; where clean
+    samples are few, it costs accuracy.
     """
 
+    hidden: int = Field(1, ge=0)
+    """Number of layers before the head that are drawn anew with it."""
     training: Training = Training(
-        epochs=30, batch=64, optimiser=Adam(lr=1e-3), keep="last", validation=0.0
+        epochs=30, batch=64, optimiser=Adam(lr=5e-3), keep="last", validation=0.0
     )
     """How it is trained."""
 
     def repair(self, stage: Stage, defender: Defender) -> Stage:
-        """Return the stage with another head, trained."""
+        """Return the stage with other last layers, trained."""
         made = stage.copied()
-        weight = made.network.head.layer.weight
-        random = torch_generator(defender.seed, "my-eliminator: new head")
+        random = torch_generator(defender.seed, "my-eliminator: new weights")
+        layers = [synapse.layer for synapse in made.network.synapses()]
         with torch.no_grad():
-            bound = weight.shape[1] ** -0.5
-            drawn = (2 * torch.rand(weight.shape, generator=random) - 1) * bound
-            weight.copy_(drawn.to(weight.device))
+            for layer in (*layers[len(layers) - self.hidden :], made.network.head.layer):
+                weight = layer.weight
+                drawn = 2 * torch.rand(weight.shape, generator=random) - 1
+                weight.copy_(drawn.to(weight.device) * weight[0].numel() ** -0.5)
         log = train(made, defender.clean, CrossEntropy(), self.training, defender.seed)
         made.notes["repair"] = {"training": log.to_dict(), "seconds": log.seconds}
         return made
