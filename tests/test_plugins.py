@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from spikedoor import plugins, registry
-from spikedoor.errors import ConfigError
+from spikedoor.cli.catalogue import family as registry_of
+from spikedoor.errors import PluginError
 from spikedoor.registry import Family
 from spikedoor.study.nodes import Node
 
@@ -79,9 +80,9 @@ class TestFile:
     def test_mended_after_an_error_takes_its_place(self, named, monkeypatch):
         family = toys(monkeypatch)
         file = named(TOY + "\n1 / 0\n")
-        with pytest.raises(ConfigError, match="division by zero"):
+        with pytest.raises(PluginError, match="division by zero"):
             plugins.load(file)
-        with pytest.raises(ConfigError, match="division by zero"):
+        with pytest.raises(PluginError, match="division by zero"):
             family.names()
         named(TOY.replace("= 1", "= 2"))
         assert family.parse("ball").to_dict() == {"name": "ball", "size": 2}
@@ -99,19 +100,19 @@ class TestFile:
     )
     def test_that_fails_is_one_line_with_its_place(self, named, monkeypatch, text, message):
         toys(monkeypatch)
-        with pytest.raises(ConfigError, match=message) as error:
+        with pytest.raises(PluginError, match=message) as error:
             plugins.load(named(text))
         assert "\n" not in str(error.value)
 
     def test_that_is_not_there_or_no_python_is_refused(self, named, tmp_path, monkeypatch):
-        with pytest.raises(ConfigError, match=r"none\.py: expected a Python file, found no such"):
+        with pytest.raises(PluginError, match=r"none\.py: expected a Python file, found no such"):
             plugins.add(tmp_path / "none.py")
-        with pytest.raises(ConfigError, match="found a folder"):
+        with pytest.raises(PluginError, match="found a folder"):
             plugins.add(tmp_path)
-        with pytest.raises(ConfigError, match=r"ends in \.py"):
+        with pytest.raises(PluginError, match=r"ends in \.py"):
             plugins.add(named(TOY, "mine.txt"))
         monkeypatch.setenv(plugins.VARIABLE, "mine.py")
-        with pytest.raises(ConfigError, match=r"expected absolute paths, got 'mine\.py'"):
+        with pytest.raises(PluginError, match=r"expected absolute paths, got 'mine\.py'"):
             plugins.load_named()
 
 
@@ -144,7 +145,7 @@ def test_an_entry_point_of_a_package_joins(tmp_path, monkeypatch):
     assert family["ball"].__module__ == "toy_shop"
     (tmp_path / "toy_shop.py").write_text("1 / 0")
     del sys.modules["toy_shop"]
-    with pytest.raises(ConfigError, match=r"entry point 'ball' of spikedoor\.toy .*: Zero"):
+    with pytest.raises(PluginError, match=r"entry point 'ball' of spikedoor\.toy .*: Zero"):
         toys(monkeypatch).names()
 
 
@@ -156,3 +157,17 @@ def test_no_file_of_a_stranger_can_name_code(cli, key):
     assert code == 2
     assert "unknown key" in err
     assert not Path("harm").exists()
+
+
+def test_a_file_that_fails_is_told_once(cli, monkeypatch):
+    monkeypatch.setenv(plugins.VARIABLE, "")
+    for family in (registry_of("datasets"), registry_of("triggers")):
+        monkeypatch.setattr(family, "_complete", False)  # as in a fresh process
+    Path("bad.py").write_text("x = 1\n1 / 0\n")
+    code, out, err = cli("--plugin", "bad.py", "check", "digits")
+    assert (code, out, err.count("bad.py")) == (2, "", 1)
+    assert err.endswith("bad.py, line 2: ZeroDivisionError: division by zero\n")
+
+
+def test_the_option_after_the_verb_is_told_where_to_stand(cli):
+    assert "comes before the verb" in cli("list", "--plugin", "mine.py")[2]

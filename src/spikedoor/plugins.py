@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from spikedoor.errors import ConfigError, SpikedoorError
+from spikedoor.errors import PluginError, SpikedoorError
 
 __all__ = ["VARIABLE", "add", "explained", "load", "load_named"]
 
@@ -29,7 +29,7 @@ def add(path: str | Path) -> Path:
     """Name a file that is loaded where a family's members are first asked for, here and in workers.
 
     Raises:
-        ConfigError: If there is no such file.
+        PluginError: If there is no such file.
     """
     file = _found(path)
     named = _named()
@@ -42,7 +42,7 @@ def load(path: str | Path) -> None:
     """Run a file now, unless it has been, and name it for workers as `add` does.
 
     Raises:
-        ConfigError: If there is no such file, or it fails; in one line, with where.
+        PluginError: If there is no such file, or it fails; in one line, with where.
     """
     _run(add(path))
 
@@ -51,12 +51,12 @@ def load_named() -> None:
     """Run every file that is named and has not been run in this process.
 
     Raises:
-        ConfigError: As `load` does, or if a path is relative: which file it is must not depend on
+        PluginError: As `load` does, or if a path is relative: which file it is must not depend on
             the folder that one happens to be in.
     """
     for path in _named():
         if not Path(path).expanduser().is_absolute():
-            raise ConfigError(f"{VARIABLE}: expected absolute paths, got '{path}'")
+            raise PluginError(f"{VARIABLE}: expected absolute paths, got '{path}'")
         _run(_found(path))
 
 
@@ -65,19 +65,19 @@ def explained(what: str, file: Path | None = None) -> Iterator[None]:
     """Put whatever the code of others raises into one line.
 
     Raises:
-        ConfigError: What it is, the line of the file if it has one there, and the error.
+        PluginError: What it is, the line of the file if it has one there, and the error.
     """
     try:
         yield
     except SyntaxError as error:
         at = f", line {error.lineno}" if error.filename == str(file) else f", {error.filename}"
-        raise ConfigError(f"{what}{at}: {type(error).__name__}: {error.msg}") from error
+        raise PluginError(f"{what}{at}: {type(error).__name__}: {error.msg}") from error
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if frame.filename == str(file)]
         at = f", line {lines[-1]}" if lines else ""
         kind = "" if isinstance(error, SpikedoorError) else f"{type(error).__name__}: "
-        raise ConfigError(f"{what}{at}: {kind}{error}") from error
+        raise PluginError(f"{what}{at}: {kind}{error}") from error
 
 
 def _named() -> list[str]:
@@ -88,9 +88,9 @@ def _found(path: str | Path) -> Path:
     file = Path(path).expanduser().absolute()
     if not file.is_file():
         kind = "a folder" if file.is_dir() else "no such file"
-        raise ConfigError(f"plug-in {path}: expected a Python file, found {kind}")
+        raise PluginError(f"plug-in {path}: expected a Python file, found {kind}")
     if file.suffix != ".py":
-        raise ConfigError(f"plug-in {path}: expected a Python file that ends in .py")
+        raise PluginError(f"plug-in {path}: expected a Python file that ends in .py")
     return file
 
 
@@ -106,7 +106,7 @@ def _run(file: Path) -> None:
     try:
         with explained(f"plug-in {file}", file):
             spec.loader.exec_module(module)
-    except ConfigError:
+    except PluginError:
         del sys.modules[name]
         raise
 

@@ -147,6 +147,8 @@ def _outcome(arguments: list[str] | None) -> int:
         return _complain(str(error), error.exit_code)
     except _UsageError as error:
         message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+        if getattr(error, "option_name", None) == "--plugin":
+            message += ", it comes before the verb"
         return _complain(f"{message} (see spikedoor --help)", 2)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED

@@ -1,4 +1,4 @@
-"""A trigger of your own: a bright cross in the middle of the image."""
+"""A trigger of your own: a bright cross in the lower right corner of the image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["MyTrigger"]
 @final
 @TRIGGERS.register("my-trigger")
 class MyTrigger(Trigger):
-    """Draw a cross in the middle of the image.
+    """Draw a cross in the lower right corner of the image.
 
     x'[c, y, x] = 255 value on the cross, x elsewhere.
 
@@ -43,12 +43,12 @@ class MyTrigger(Trigger):
     def mask(self, shape: Shape) -> Mask:
         """Return the cross, in every channel."""
         _, height, width = shape
-        if min(height, width) < 2 * self.arm + 1:
+        y, x = height - 1 - self.arm, width - 1 - self.arm  # the middle of the cross
+        if min(y, x) < self.arm:
             raise ConfigError(
                 f"trigger '{self.name}': a cross with arms of {self.arm} px does not fit into "
                 f"a {width}x{height} image"
             )
-        y, x = height // 2, width // 2
         covered = np.zeros(shape, dtype=np.bool_)
         covered[:, y - self.arm : y + self.arm + 1, x] = True
         covered[:, y, x - self.arm : x + self.arm + 1] = True

@@ -11,6 +11,6 @@ def test_it_keeps_what_every_trigger_keeps():
 
 
 def test_the_cross_is_where_it_should_be():
-    image = np.zeros((1, 1, 3, 3), dtype=np.uint8)
-    expected = [[0, 255, 0], [255, 255, 255], [0, 255, 0]]
+    image = np.zeros((1, 1, 4, 3), dtype=np.uint8)
+    expected = [[0, 0, 0], [0, 255, 0], [255, 255, 255], [0, 255, 0]]
     assert MyTrigger().apply(image)[0, 0].tolist() == expected
