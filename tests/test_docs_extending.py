@@ -33,8 +33,10 @@ def test_the_commands_and_the_package_work(tmp_path, monkeypatch):
     (commands,) = blocks("sh")
     for line in commands.splitlines():
         words = shlex.split(line.partition("  #")[0])
-        start = ["-m", "spikedoor"] if words[0] == "spikedoor" else []
-        done = run(*start, *words[1:])
+        if words[0] == "python":  # the tests that come with it: test_cli_new.py runs them
+            assert Path(words[-1]).is_file()
+            continue
+        done = run("-m", *words)
         assert done.returncode == 0, done.stdout + done.stderr
     (text,) = blocks("toml")
     points = tomllib.loads(text)["project"]["entry-points"]
