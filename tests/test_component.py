@@ -347,9 +347,9 @@ class TestFamily:
 
     def test_a_name_is_taken_once(self):
         toys = self.family()
-        toys.register("ball")(type("Ball", (Component,), {}))
+        toys.register("ball")(type("Ball", (Component,), {"__doc__": "A ball."}))
         with pytest.raises(ConfigError, match="toy 'ball' is registered already"):
-            toys.register("ball")(type("Other", (Component,), {}))
+            toys.register("ball")(type("Other", (Component,), {"__doc__": "Another."}))
 
     def test_names_are_sorted(self):
         assert PAINTS.names() == ["chalk", "oil"]

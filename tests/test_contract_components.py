@@ -13,6 +13,7 @@ import spikedoor
 from spikedoor.component import Component
 from spikedoor.errors import ConfigError
 from spikedoor.registry import Family
+from spikedoor.testing.components import CHECKS, base_of, check_references
 
 REQUIRED: dict[tuple[str, str], dict[str, Any]] = {
     ("dataset", "event-folder"): {"path": "recordings", "sensor": [34, 34]},
@@ -57,11 +58,6 @@ def ours(cls: type) -> bool:
     return cls.__module__.startswith("spikedoor.")
 
 
-def base_of(family: Family) -> type[Component]:
-    (base,) = (cls for cls in subclasses(Component) if cls.__dict__.get("family") is family)
-    return base
-
-
 def make(family: Family, name: str) -> Component:
     return family[name](**REQUIRED.get((family.kind, name), {}))
 
@@ -86,7 +82,7 @@ class TestCoverage:
             cls
             for cls in subclasses(Component)
             if ours(cls) and hasattr(cls, "family") and not inspect.isabstract(cls)
-        } - {base_of(family) for family in FAMILIES}
+        } - {base_of(family[family.names()[0]]) for family in FAMILIES}
         assert leaves == {family[name] for family, name in MEMBERS}
 
     def test_every_field_without_default_has_an_example_and_every_example_a_use(self):
@@ -115,104 +111,16 @@ def test_family_refuses_an_unknown_name_with_a_hint(family):
 
 @every_family
 def test_family_schema_builds_and_refers_to_nothing_that_is_not_there(family):
-    schema = TypeAdapter(base_of(family)).json_schema()
+    schema = TypeAdapter(base_of(family[family.names()[0]])).json_schema()
     names = [option["properties"]["name"]["const"] for option in schema["anyOf"]]
     assert names == family.names()
     check_references(schema)
 
 
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @every_member
-class TestMember:
-    def test_has_a_good_name_and_a_final_class(self, family, name):
-        cls = family[name]
-        assert cls.name == name == name.lower()
-        assert name.replace("-", "").isalnum()
-        assert getattr(cls, "__final__", False)
-        assert issubclass(cls, base_of(family))
-
-    def test_is_plain_to_read(self, family, name):
-        cls = family[name]
-        assert cls.summary()
-        assert cls.summary() != base_of(family).summary()
-        assert cls.summary().endswith((".", ":", "``"))
-        undescribed = [key for key, field in cls.model_fields.items() if not field.description]
-        assert undescribed == []
-
-    def test_card_names_source_and_link_together(self, family, name):
-        card = family[name].card
-        assert bool(card.source) == bool(card.link)
-        assert card.link == "" or card.link.startswith("https://")
-
-    def test_round_trip(self, family, name):
-        made = make(family, name)
-        plain = made.to_dict()
-        assert next(iter(plain)) == "name"
-        assert plain["name"] == name
-        assert set(plain) == {"name", *type(made).model_fields}
-        read = json.loads(json.dumps(plain, allow_nan=False))
-        for reader in (family.parse, base_of(family).from_dict, type(made).from_dict):
-            again = reader(read)
-            assert again == made
-            assert type(again) is type(made)
-
-    def test_name_alone_is_the_default(self, family, name):
-        if (family.kind, name) in REQUIRED:
-            with pytest.raises(ConfigError, match="field required"):
-                base_of(family).from_dict(name)
-        else:
-            assert base_of(family).from_dict(name) == family[name]()
-
-    def test_unknown_key_is_refused_with_a_hint(self, family, name):
-        fields = list(family[name].model_fields)
-        given = REQUIRED.get((family.kind, name), {})
-        wrong = f"{fields[-1]}x" if fields else "anything"
-        expected = f"{wrong}: unknown key" + (f"; did you mean '{fields[-1]}'" if fields else "")
-        with pytest.raises(ConfigError, match=expected):
-            base_of(family).from_dict({"name": name, **given, wrong: 1})
-        with pytest.raises(ConfigError, match=f"{name}: {expected}"):
-            family[name](**given, **{wrong: 1})
-
-    def test_numbers_that_are_not_finite_are_refused(self, family, name):
-        numbers = [
-            key
-            for key, value in make(family, name).to_dict().items()
-            if isinstance(value, float) and key != "name"
-        ]
-        for key in numbers:
-            for value in (float("nan"), float("inf")):
-                with pytest.raises(ConfigError, match=key):
-                    base_of(family).from_dict(
-                        {"name": name, **REQUIRED.get((family.kind, name), {}), key: value}
-                    )
-
-    def test_schema_builds(self, family, name):
-        schema = family[name].model_json_schema()
-        assert set(schema.get("properties", {})) == set(family[name].model_fields)
-        assert schema["additionalProperties"] is False
-        check_references(schema)
-        json.dumps(schema, allow_nan=False)
-
-    def test_compares_by_content(self, family, name):
-        assert make(family, name) == make(family, name)
-        assert hash(make(family, name)) == hash(make(family, name))
-
-
-def check_references(schema: dict[str, Any]) -> None:
-    """Follow every reference of a JSON schema."""
-
-    def walk(value: Any) -> None:
-        if isinstance(value, dict):
-            if isinstance(value.get("$ref"), str):
-                at: Any = schema
-                for key in value["$ref"].removeprefix("#/").split("/"):
-                    at = at[key]
-            for item in value.values():
-                walk(item)
-        elif isinstance(value, list):
-            for item in value:
-                walk(item)
-
-    walk(schema)
+def test_member(family, name, check):
+    check(make(family, name))
 
 
 @pytest.mark.parametrize(

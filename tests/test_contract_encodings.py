@@ -1,12 +1,10 @@
-"""What every encoding keeps, and how often Poisson fires."""
+"""What every registered encoding keeps (see `spikedoor.testing`), and how often Poisson fires."""
 
 import pytest
 import torch
 
-from spikedoor.snn.encoding import ENCODINGS, Direct, Encoding, Poisson
-
-OF_IMAGES = [name for name in ENCODINGS.names() if "image" in ENCODINGS[name].modalities]
-names = pytest.mark.parametrize("name", OF_IMAGES)
+from spikedoor.snn.encoding import ENCODINGS, Direct, Poisson
+from spikedoor.testing.encodings import CHECKS
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -17,52 +15,12 @@ def images(count: int = 5) -> torch.Tensor:
     return torch.rand((count, 2, 4, 3), generator=generator(7))
 
 
-@names
-@pytest.mark.parametrize("steps", [1, 6])
-def test_signal_over_time_in_the_range_of_images(name, steps):
-    given = images()
-    signal = ENCODINGS[name]().encode(given, steps, generator())
-    assert (signal.steps, signal.batch) == (steps, 5)
-    frames = signal.over_time()
-    assert frames.shape == (steps, 5, 2, 4, 3)
-    assert frames.dtype == given.dtype
-    assert frames.min() >= 0
-    assert frames.max() <= 1
-    assert torch.equal(given, images())
-
-
-@names
-def test_mean_over_time_is_the_image(name):
-    steps = 4000
-    frames = ENCODINGS[name]().encode(images(), steps, generator()).over_time()
-    # Six standard deviations of a mean of Bernoulli draws, at their widest.
-    assert (frames.mean(0) - images()).abs().max() < 6 * 0.5 / steps**0.5
-
-
-@names
-def test_drawn_from_the_generator_alone(name):
-    encoding, state = ENCODINGS[name](), torch.get_rng_state()
-    one = encoding.encode(images(), 6, generator(1)).over_time()
-    torch.rand(3)
-    torch.set_rng_state(state)
-    again = encoding.encode(images(), 6, generator(1)).over_time()
-    assert torch.equal(one, again)
-    assert torch.equal(torch.get_rng_state(), state)
-
-
-@names
-def test_black_is_silent_and_white_is_full(name):
-    encoding = ENCODINGS[name]()
-    assert encoding.encode(torch.zeros(3, 1, 8, 8), 50, generator()).data.max() == 0
-    assert encoding.encode(torch.ones(3, 1, 8, 8), 50, generator()).data.min() == 1
-
-
-@pytest.mark.parametrize("name", ENCODINGS.names())
-def test_configuration_round_trip(name):
-    encoding = ENCODINGS[name]()
-    assert Encoding.from_dict(encoding.to_dict()) == encoding
-    assert Encoding.from_dict(name) == encoding
-    assert encoding.summary().endswith(".")
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "name", [name for name in ENCODINGS.names() if "image" in ENCODINGS[name].modalities]
+)
+def test_encoding(name, check):
+    check(ENCODINGS[name]())
 
 
 def test_direct_comes_once():

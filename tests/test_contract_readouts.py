@@ -10,9 +10,9 @@ from spikedoor.snn.readout import (
     LastMembrane,
     MeanCurrent,
     MeanRate,
-    Readout,
     SummedMembrane,
 )
+from spikedoor.testing.readouts import CHECKS
 
 # One sample, two classes, four steps.
 CURRENTS = [[1.0, 0.0], [2.0, 4.0], [-3.0, 0.5], [4.0, 1.5]]
@@ -47,10 +47,6 @@ def test_a_neuron_that_learns_is_refused():
         MeanRate(neuron=PLIF())
 
 
-def drawn(steps: int = 9) -> torch.Tensor:
-    return 2 * torch.randn((steps, 4, 5), generator=torch.Generator().manual_seed(0)) + 0.5
-
-
 @pytest.mark.parametrize(("readout", "table"), TABLES, ids=lambda value: repr(value)[:40])
 def test_table(readout, table):
     found = readout.scores(torch.tensor(CURRENTS).unsqueeze(1)).squeeze(1)
@@ -61,68 +57,10 @@ def test_every_member_has_a_table():
     assert {readout.name for readout, _ in TABLES} == set(READOUTS.names())
 
 
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @readers
-def test_any_time(key):
-    """The scores after ``t`` steps of a longer run are those of a run of ``t`` steps."""
-    currents = drawn()
-    whole = READERS[key].scores(currents)
-    for t in range(1, len(currents) + 1):
-        assert torch.equal(READERS[key].scores(currents[:t]), whole[:t])
-
-
-@readers
-def test_shape_type_and_input_untouched(key):
-    currents = drawn()
-    scores = READERS[key].scores(currents)
-    assert scores.shape == currents.shape
-    assert scores.dtype == currents.dtype
-    assert torch.equal(currents, drawn())
-
-
-@readers
-def test_samples_do_not_meet(key):
-    currents = drawn()
-    alone = READERS[key].scores(currents[:, 2:3])
-    torch.testing.assert_close(alone, READERS[key].scores(currents)[:, 2:3])
-
-
-@readers
-def test_one_step_is_the_current_or_its_spike(key):
-    """An ANN has one step; its classes keep their order."""
-    currents = drawn(1)
-    scores = READERS[key].scores(currents)
-    order = currents.argsort(-1)
-    assert (scores.gather(-1, order).diff(dim=-1) >= 0).all()
-
-
-@readers
-def test_last_scores_pass_gradients_to_every_step(key):
-    currents = drawn().requires_grad_()
-    READERS[key].scores(currents)[-1].sum().backward()
-    assert currents.grad is not None
-    assert (currents.grad.abs().sum((1, 2)) > 0).all()
-
-
-@readers
-def test_runs_under_inference_mode(key):
-    with torch.inference_mode():
-        scores = READERS[key].scores(drawn())
-    assert scores.isfinite().all()
-
-
-@readers
-def test_an_expanded_view_is_as_good_as_a_copy(key):
-    """`Signal.over_time` hands out such views."""
-    view = drawn(1).expand(6, -1, -1)
-    assert torch.equal(READERS[key].scores(view), READERS[key].scores(view.contiguous()))
-
-
-@pytest.mark.parametrize("name", READOUTS.names())
-def test_configuration_round_trip(name):
-    readout = READOUTS[name]()
-    assert Readout.from_dict(readout.to_dict()) == readout
-    assert Readout.from_dict(name) == readout
-    assert readout.summary().endswith(".")
+def test_readout(key, check):
+    check(READERS[key])
 
 
 @pytest.mark.parametrize("model", [LastMembrane, SummedMembrane])

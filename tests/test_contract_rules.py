@@ -1,29 +1,14 @@
 """What every registered rule, loss, optimiser, schedule and augmentation keeps."""
 
-import copy
-import json
-from typing import get_args
-
-import numpy as np
 import pytest
 import torch
-from rules_cases import (  # noqa: F401 (one_thread is a fixture)
-    CLASSES,
-    NETWORK,
-    QUICK,
-    equal_states,
-    fingerprint,
-    one_thread,
-    poisoned,
-    stripes,
-)
+from rules_cases import one_thread  # noqa: F401 (a fixture)
 from torch import nn
 
-from spikedoor.rules import RULES, Rule, RuleFromANN, Training, train_ann
+from spikedoor.rules import RULES
 from spikedoor.rules.losses import LOSSES
 from spikedoor.rules.optimisers import AUGMENTATIONS, OPTIMISERS, SCHEDULES
-from spikedoor.snn.activations import Spiking
-from spikedoor.victim import StageName, Victim
+from spikedoor.testing.rules import CHECKS
 
 every_rule = pytest.mark.parametrize("name", RULES.names())
 every_loss = pytest.mark.parametrize("name", LOSSES.names())
@@ -31,93 +16,11 @@ every_optimiser = pytest.mark.parametrize("name", OPTIMISERS.names())
 every_schedule = pytest.mark.parametrize("name", SCHEDULES.names())
 every_augmentation = pytest.mark.parametrize("name", AUGMENTATIONS.names())
 
-BRIEF = QUICK.model_copy(update={"epochs": 1})
 
-
-def brief(name: str) -> Rule:
-    """Make a rule whose every training is one short epoch."""
-    fields = RULES[name].model_fields.items()
-    return RULES[name](**{key: BRIEF for key, field in fields if field.annotation is Training})
-
-
-class TestRules:
-    @every_rule
-    def test_give_a_victim_that_answers_at_every_step(self, name):
-        victim = brief(name).fit(NETWORK, poisoned(stripes(48)), seed=1)
-        names = [stage.name for stage in victim.stages]
-        assert len(set(names)) == len(names)
-        assert set(names) <= set(get_args(StageName))
-        for stage in victim.stages:
-            found = stage.predict(stripes(9))
-            assert found.shape == (stage.steps, 9)
-            assert set(found.flat) <= {0, 1, 2}
-
-    @pytest.mark.parametrize("name", [name for name in RULES.names() if name != "ann"])
-    def test_end_in_a_spiking_network(self, name):
-        final = brief(name).fit(NETWORK, stripes(48)).final
-        assert any(isinstance(module, Spiking) for module in final.network.modules())
-        assert final.blueprint.neuron is not None
-        assert final.steps == brief(name).steps
-
-    @every_rule
-    def test_describe_stages_that_can_be_built_again(self, name, tmp_path):
-        victim = brief(name).fit(NETWORK, stripes(48))
-        for stage in victim.stages:
-            assert stage.blueprint.classes == CLASSES
-            assert stage.blueprint.shape == (1, 8, 8)
-            network = stage.blueprint.build(seed=5)
-            network.load_state_dict(stage.network.state_dict())
-        loaded = Victim.load(victim.save(tmp_path / "victim"))
-        for before, after in zip(victim.stages, loaded.stages, strict=True):
-            assert (before.predict(stripes(20)) == after.predict(stripes(20))).all()
-
-    @every_rule
-    def test_leave_notes_for_the_record(self, name):
-        for stage in brief(name).fit(NETWORK, stripes(48)).stages:
-            assert json.loads(json.dumps(stage.notes, allow_nan=False)) == stage.notes
-            assert stage.notes["seconds"] > 0
-
-    @every_rule
-    def test_leave_networks_in_evaluation_mode(self, name):
-        for stage in brief(name).fit(NETWORK, stripes(48)).stages:
-            assert not any(module.training for module in stage.network.modules())
-
-    @every_rule
-    def test_leave_data_alone(self, name):
-        data = poisoned(stripes(48))
-        before = data.batch(np.arange(48)).tobytes(), data.labels.tobytes()
-        brief(name).fit(NETWORK, data)
-        assert (data.batch(np.arange(48)).tobytes(), data.labels.tobytes()) == before
-
-    @every_rule
-    def test_depend_on_nothing_but_their_arguments(self, name):
-        first = fingerprint(brief(name).fit(NETWORK, stripes(48), seed=2))
-        torch.manual_seed(99)
-        assert fingerprint(brief(name).fit(NETWORK, stripes(48), seed=2)) == first
-        assert fingerprint(brief(name).fit(NETWORK, stripes(48), seed=3)) != first
-
-    @every_rule
-    def test_stages_share_no_weights(self, name):
-        seen: set[int] = set()
-        for stage in brief(name).fit(NETWORK, stripes(48)).stages:
-            storages = {value.data_ptr() for value in stage.network.state_dict().values()}
-            assert seen.isdisjoint(storages)
-            seen |= storages
-
-    @every_rule
-    def test_take_an_ann_without_changing_it(self, name):
-        ann = train_ann(NETWORK, stripes(48), BRIEF, seed=2)
-        before = copy.deepcopy(ann.network)
-        victim = brief(name).fit(NETWORK, stripes(48), seed=2, ann=ann)
-        assert equal_states(before, ann.network)
-        assert fingerprint(victim) == fingerprint(brief(name).fit(NETWORK, stripes(48), seed=2))
-        begins_with_one = name == "ann" or issubclass(RULES[name], RuleFromANN)
-        assert (victim.stages[0] is ann) == begins_with_one
-
-    @every_rule
-    def test_take_colour_frames_that_are_not_square(self, name):
-        data = stripes(32, shape=(3, 8, 10))
-        assert brief(name).fit(NETWORK, data).final.predict(data).shape[1] == 32
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@every_rule
+def test_rule(name, check):
+    check(RULES[name]())
 
 
 class TestLosses:

@@ -6,7 +6,6 @@ import pytest
 import torch
 from snn_cases import backends
 
-from spikedoor.errors import ConfigError
 from spikedoor.snn.dynamics import Dynamics
 from spikedoor.snn.kernels import fire, use
 from spikedoor.snn.surrogate import (
@@ -16,9 +15,9 @@ from spikedoor.snn.surrogate import (
     Linear,
     Rectangle,
     Sigmoid,
-    Surrogate,
     Triangle,
 )
+from spikedoor.testing.surrogates import CHECKS
 
 LITERALS = [
     (ATan(), {0.0: 1.0, 1 / math.pi: 0.5, -1 / math.pi: 0.5, 3 / math.pi: 0.1}),
@@ -86,54 +85,7 @@ def test_is_the_density_of_a_step(key):
     assert torch.trapezoid(surrogate.derivative(z), z).item() == pytest.approx(area, rel=1e-3)
 
 
-@of_membrane
-def test_is_even_and_largest_at_the_threshold(key):
-    z = torch.linspace(0, 20, 2001, dtype=torch.float64)
-    right, left = MEMBERS[key].derivative(z), MEMBERS[key].derivative(-z)
-    torch.testing.assert_close(left, right, rtol=0, atol=1e-12)
-    assert (right >= 0).all()
-    assert right[0] > 0
-    assert (right.diff() <= 1e-12).all()
-
-
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @members
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_keeps_shape_and_type(key, dtype):
-    z = torch.linspace(-1, 1, 12, dtype=dtype).view(3, 4)
-    before = z.clone()
-    found = MEMBERS[key].derivative(z)
-    assert found.shape == z.shape
-    assert found.dtype == dtype
-    assert torch.equal(z, before)
-
-
-@members
-@pytest.mark.parametrize("threshold", [1.0, 0.02, 50.0])
-@backends("eager", "torch", "compiled")
-def test_reaches_the_input_in_units_of_the_threshold(key, threshold, backend):
-    """One step of an IF neuron: ``ds/dx = derivative((x - threshold) / threshold) / threshold``."""
-    surrogate: Surrogate = MEMBERS[key]
-    x = threshold * (1 + torch.linspace(-9, 9, 173)).view(1, -1)
-    x.requires_grad_()
-    with use(backend):
-        fire(x, 1, 1, Dynamics(threshold=threshold, surrogate=surrogate)).sum().backward()
-    z = (x.detach().double() - threshold) / threshold
-    expected = (surrogate.derivative(z) / threshold).float()
-    torch.testing.assert_close(x.grad, expected, rtol=2e-5, atol=2e-6 / threshold)
-
-
-@pytest.mark.parametrize("name", SURROGATES.names())
-def test_configuration_round_trip(name):
-    surrogate = SURROGATES[name]()
-    assert Surrogate.from_dict(surrogate.to_dict()) == surrogate
-    assert Surrogate.from_dict(name) == surrogate
-    assert surrogate.summary().endswith(".")
-
-
-@pytest.mark.parametrize(
-    ("name", "field"), [(n, f) for n in SURROGATES.names() for f in SURROGATES[n].model_fields]
-)
-@pytest.mark.parametrize("wrong", [0.0, -1.0, float("inf"), float("nan"), "steep"])
-def test_refuses_a_sharpness_that_is_none(name, field, wrong):
-    with pytest.raises(ConfigError, match=f"{name}: {field}: .*got"):
-        SURROGATES[name](**{field: wrong})
+def test_surrogate(key, check):
+    check(MEMBERS[key])

@@ -7,6 +7,7 @@ from spikedoor.errors import (
     DataError,
     MissingDataError,
     OutputError,
+    PluginError,
     SpikedoorError,
     hint,
 )
@@ -16,6 +17,7 @@ from spikedoor.errors import (
     ("error", "code"),
     [
         (ConfigError, 2),
+        (PluginError, 2),
         (OutputError, 2),
         (DataError, 3),
         (MissingDataError, 3),

@@ -6,7 +6,15 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
 
-__all__ = ["ConfigError", "DataError", "MissingDataError", "OutputError", "SpikedoorError", "hint"]
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "MissingDataError",
+    "OutputError",
+    "PluginError",
+    "SpikedoorError",
+    "hint",
+]
 
 
 class SpikedoorError(Exception):
@@ -23,6 +31,12 @@ class ConfigError(SpikedoorError, ValueError):
 
 class OutputError(SpikedoorError):
     """An output folder is occupied, read-only or cannot be made."""
+
+    exit_code = 2
+
+
+class PluginError(SpikedoorError):
+    """The code of a plug-in is not there or fails; whatever needs a component stops there."""
 
     exit_code = 2
 

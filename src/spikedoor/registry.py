@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
 from spikedoor.errors import ConfigError, hint
+from spikedoor.plugins import explained, load_named
 
 if TYPE_CHECKING:
     from spikedoor.component import Component
 
-__all__ = ["Card", "Family"]
+__all__ = ["Card", "Family", "code_of"]
+
+_OURS = "spikedoor."
+_code: dict[str, str] = {}  # of components that are not ours, by name
 
 C = TypeVar("C", bound="type[Component]")
 
@@ -40,8 +47,9 @@ class Family:
         kind: What a member is called in messages, e.g. ``"trigger"``.
         home: Module whose import registers our own members.
 
-    Third parties join by the decorator, or by an entry point in the group ``spikedoor.<kind>``
-    that names a module or class to import.
+    Third parties join by the decorator, in a module that is imported or in a file that is named as
+    a plug-in (`spikedoor.plugins`), or by an entry point in the group ``spikedoor.<kind>`` that
+    names a module or class to import.
     """
 
     def __init__(self, kind: str, home: str) -> None:
@@ -51,24 +59,48 @@ class Family:
         self._complete = False
 
     def register(self, name: str, source: str = "", link: str = "") -> Callable[[C], C]:
-        """Class decorator: enter a component under a name. Entering a name twice is an error."""
+        """Class decorator: enter a component under a name.
+
+        A class that is defined again, as by a cell of a notebook, takes its own place.
+
+        Raises:
+            ConfigError: If another class has the name, or the class has no docstring.
+        """
 
         def enter(cls: C) -> C:
-            if name in self._members:
-                raise ConfigError(f"{self.kind} '{name}' is registered already")
+            there = self._members.get(name)
+            if there is not None and _address(there) != _address(cls):
+                raise ConfigError(
+                    f"{self.kind} '{name}' is registered already, in {_file_of(there) or 'here'}; "
+                    f"choose another name for {cls.__qualname__}"
+                )
+            if not (cls.__doc__ or "").strip():
+                raise ConfigError(
+                    f"{self.kind} '{name}': expected a docstring in class {cls.__qualname__}, "
+                    "whose first line says what it does; found none"
+                )
             cls.name = name
             cls.card = Card(source, link)
             self._members[name] = cls
+            if not cls.__module__.startswith(_OURS):
+                _code[name] = _digest(cls)
             return cls
 
         return enter
 
     def _complete_members(self) -> None:
-        if not self._complete:
-            self._complete = True
+        if self._complete:
+            return
+        self._complete = True
+        try:
             import_module(self.home)
             for point in entry_points(group=f"spikedoor.{self.kind}"):
-                point.load()
+                with explained(f"entry point '{point.name}' of {point.group} ({point.value})"):
+                    point.load()
+            load_named()
+        except BaseException:
+            self._complete = False
+            raise
 
     def names(self) -> list[str]:
         """Return the names of all members, sorted."""
@@ -101,6 +133,36 @@ class Family:
         if not isinstance(name, str):
             raise ConfigError(f"a {self.kind} needs a 'name'{hint('', self.names())}")
         return self[name].model_validate(fields)
+
+
+def code_of(value: Any) -> dict[str, str]:
+    """Return the SHA-256 of the files of components that plain values name and that are not ours.
+
+    Results that are kept under a hash of their configuration hang on it, so that another version
+    of the file gives other keys. Of a file, what it imports is not looked at.
+    """
+    if isinstance(value, list | tuple):
+        return {name: code for item in value for name, code in code_of(item).items()}
+    if not isinstance(value, dict):
+        return {}
+    found = code_of(list(value.values()))
+    name = value.get("name")
+    return {**found, name: _code[name]} if isinstance(name, str) and name in _code else found
+
+
+def _file_of(cls: type[Component]) -> str | None:
+    """Return the file that a class stands in; None of a class made in a notebook."""
+    return getattr(sys.modules.get(cls.__module__), "__file__", None)
+
+
+def _digest(cls: type[Component]) -> str:
+    file = _file_of(cls)
+    content = Path(file).read_bytes() if file else cls.__qualname__.encode()
+    return sha256(content).hexdigest()
+
+
+def _address(cls: type[Component]) -> tuple[str, str]:
+    return cls.__module__, cls.__qualname__
 
 
 def explainable(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:

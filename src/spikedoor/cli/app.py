@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ from spikedoor.cli import (
     defences,
     experiments,
     machine,
+    new,
     probe,
     report,
     reproduce,
@@ -46,6 +48,8 @@ Examples:
   spikedoor table rates.toml --mean
   spikedoor reproduce badnets-pytorch-mnist-short
   spikedoor store size runs/store
+  spikedoor new trigger corner-cross --out mine.py
+  spikedoor --plugin mine.py preview experiment.toml
 
 \b
 Results go to standard output, progress and errors to standard error.
@@ -76,6 +80,7 @@ app.command("defend", epilog=defences.DEFEND_EXAMPLES)(defences.defend)
 app.command("audit", epilog=defences.AUDIT_EXAMPLES)(defences.audit)
 app.command("list", epilog=catalogue.LIST_EXAMPLES)(catalogue.list_members)
 app.command("show", epilog=catalogue.SHOW_EXAMPLES)(catalogue.show)
+app.command("new", epilog=new.NEW_EXAMPLES)(new.new)
 app.command("env")(machine.env)
 app.add_typer(store.app, name="store")
 
@@ -102,7 +107,20 @@ def _root(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--plugin",
+            metavar="FILE",
+            help="Python file with components of your own; it is run. Before the verb; repeat.",
+        ),
+    ] = None,
 ) -> None:
+    if plugin:
+        from spikedoor.plugins import add
+
+        for file in plugin:
+            add(file)
     if context.invoked_subcommand is None:
         print(context.get_help())
 
@@ -132,6 +150,8 @@ def _outcome(arguments: list[str] | None) -> int:
         return _complain(str(error), error.exit_code)
     except _UsageError as error:
         message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+        if getattr(error, "option_name", None) == "--plugin":
+            message += ", it comes before the verb"
         return _complain(f"{message} (see spikedoor --help)", 2)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from spikedoor.registry import code_of
+
 __all__ = ["VERSIONS", "Node", "walk"]
 
 VERSIONS = {
@@ -34,7 +36,8 @@ class Node:
 
     Its key is the SHA-256 of kind, version, configuration and the keys of its inputs. So equal keys
     mean equal results (on one kind of processor), and a change anywhere changes the keys of all
-    that depends on it and of nothing else.
+    that depends on it and of nothing else. Where the configuration names components that are not
+    ours, their files count as well.
 
     Args:
         kind: One of `VERSIONS`.
@@ -48,12 +51,20 @@ class Node:
     config: dict[str, Any]
     inputs: dict[str, Node] = field(default_factory=dict)
     means: dict[str, Any] = field(default_factory=dict)
+    code: dict[str, str] = field(init=False)
+    """By name, the SHA-256 of the files of components that are not ours."""
+
+    def __post_init__(self) -> None:
+        rule = self.means.get("rule", {}).get("name")  # decides how, and is in no configuration
+        object.__setattr__(self, "code", code_of([self.config, {"name": rule}]))
 
     @cached_property
     def key(self) -> str:
         """64 hexadecimal digits."""
         keys = {name: node.key for name, node in self.inputs.items()}
         parts = [self.kind, VERSIONS[self.kind], self.config, keys]
+        if self.code:
+            parts.append(self.code)
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -70,8 +81,9 @@ class Node:
         return f"{self.kind} {self.key[:8]}{seed}{' poisoned' if poisoned else ''}"
 
     def identity(self) -> dict[str, Any]:
-        """Return what the store writes down of it: version and configuration."""
-        return {"version": VERSIONS[self.kind], **self.config}
+        """Return what the store writes down of it: version, configuration, and others' code."""
+        code = {"code": self.code} if self.code else {}
+        return {"version": VERSIONS[self.kind], **self.config, **code}
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -1,0 +1,1 @@
+"""What `spikedoor new` writes: one example of each kind, with its test."""
