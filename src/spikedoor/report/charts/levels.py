@@ -52,7 +52,7 @@ def converters(table: Table) -> list[Chart]:
     measures = ("clean_accuracy", "attack_success", "migration_ratio")
     figure, rows = levels(blocks, measures)
     return [Chart("converters", figure, caption(
-        "Converters at the smallest and the largest number of time steps that all share, else of any",
+        "Converters at the smallest and the largest T that all share, else of any",
         rows, measures))]  # fmt: skip
 
 
