@@ -15,6 +15,7 @@ from spikedoor.cli import (
     catalogue,
     defences,
     experiments,
+    figures,
     machine,
     new,
     probe,
@@ -46,6 +47,7 @@ Examples:
   spikedoor audit runs/experiment-1
   spikedoor sweep rates.toml --workers 2
   spikedoor table rates.toml --mean
+  spikedoor figures rates.toml --kind rate
   spikedoor reproduce badnets-pytorch-mnist-short
   spikedoor store size runs/store
   spikedoor new trigger corner-cross --out mine.py
@@ -72,6 +74,7 @@ app.command("run", epilog=experiments.RUN_EXAMPLES)(experiments.run)
 app.command("sweep", epilog=sweeps.SWEEP_EXAMPLES)(sweeps.sweep)
 app.command("table", epilog=tables.TABLE_EXAMPLES)(tables.table)
 app.command("report", epilog=report.REPORT_EXAMPLES)(report.report)
+app.command("figures", epilog=figures.FIGURES_EXAMPLES)(figures.figures)
 app.command("reproduce", epilog=reproduce.REPRODUCE_EXAMPLES)(reproduce.reproduce)
 app.command("check", epilog=experiments.CHECK_EXAMPLES)(experiments.check)
 app.command("preview", epilog=experiments.PREVIEW_EXAMPLES)(experiments.preview)
