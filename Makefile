@@ -44,6 +44,13 @@ define set-up
 	    echo "note: no compiled CPU kernel (is there a C compiler with OpenMP?); torch does its work"
 endef
 
+# Debian's browser, for the tests of the page, which are skipped without one.
+define chromium
+	@command -v chromium >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] || \
+	    { apt-get -qq update && apt-get -qq install --no-install-recommends -y chromium; } >/dev/null 2>&1 || \
+	    echo "note: no chromium could be installed; the tests of the page are skipped"
+endef
+
 # A stamp is touched last, so a set-up that was interrupted is repeated.
 $(VENV)/.run: $(SOURCES)
 	$(call set-up,.)
@@ -54,4 +61,5 @@ $(VENV)/.dev: $(SOURCES)
 	$(call set-up,$(WITH_CHECKS))
 	$(INSTALL) 'loguru<1' tqdm requests scipy
 	$(INSTALL) --no-deps spikingjelly==2.0.0
+	$(chromium)
 	@touch $(VENV)/.run $@

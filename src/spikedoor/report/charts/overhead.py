@@ -23,8 +23,8 @@ def overhead(table: Table) -> list[Chart]:
     Raises:
         ConfigError: If no time is recorded.
     """
-    timed = {
-        (str(row["rule"]), str(row["stage"]), row["seconds"]): row.get("twin_seconds")
+    timed: dict[tuple[str, str, float], Any] = {
+        (str(row["rule"]), str(row["stage"]), float(row["seconds"])): row.get("twin_seconds")
         for row in table.rows
         if row["seconds"]
     }
