@@ -128,14 +128,14 @@ OF_MODELS = ("neural-cleanse", "neuron-audit", "rate-statistics", "tmpbd")
 RULES = {"LR_B": "LR_B", "LR_C": "LR_C", "LR_H": "LR_H", "LR_C, ANN repaired": "LR_C by its ANN"}
 
 
-def defences() -> None:
+def defences(study: str) -> None:
     """Print what detectors find and what eliminators leave, in short and with intervals."""
-    looked = [row for row in rows("defences") if row["false_alarms"] or row["found"]]
-    repaired = [row for row in rows("defences") if row["stage"] == "repaired"]
+    looked = [row for row in rows(study) if row["false_alarms"] or row["found"]]
+    repaired = [row for row in rows(study) if row["stage"] == "repaired" and row["clean_accuracy"]]
     last = {"direct": "direct", "conversion": "converted", "hybrid": "finetuned"}
     before = {
         attack(row): row
-        for row in rows("defences")
+        for row in rows(study)
         if row["stage"] == last[row["rule"]] and row["clean_accuracy"]
     }
     print("Detectors: AUROC (found at 5 % false positives), in %\n")
@@ -227,10 +227,14 @@ def main() -> None:
             print(f"{title}\n")
             timing(name)
     if known("defences"):
-        defences()
+        defences("defences")
     if known("clean-victims"):
         print("False alarms on twenty clean victims\n")
         alarms()
+    for data, name in (("MNIST", "defences-mnist"), ("N-MNIST", "defences-nmnist")):
+        if known(name):
+            print(f"On {data}\n")
+            defences(name)
 
 
 def known(name: str) -> bool:

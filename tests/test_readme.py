@@ -84,6 +84,8 @@ def test_the_commands_of_a_sweep_run(tmp_path, monkeypatch):
     assert "20 experiments" in said["spikedoor sweep rates.toml --dry-run"]
     table = said['spikedoor table rates.toml --mean --where "T>=8"']
     assert "n=2" in table
+    assert Path("rates.html").stat().st_size > 20_000
+    assert {path.name for path in Path("figures").iterdir()} == {"rate.pdf", "overhead.pdf"}
     assert "missing" not in table
 
 

@@ -33,3 +33,42 @@ def test_migration_draws_means_and_intervals():
 def test_says_what_is_missing(kind):
     with pytest.raises(ConfigError, match=f"figure '{kind}': the study has no"):
         CHARTS[kind](Table.of([row(0, 0.9, 0.5) | {"rule": "ann"}]))
+
+
+def test_detectors_and_eliminators_are_drawn_where_they_stand():
+    def found(method, stage, accuracy, success, area=None):
+        told = {"rule": "direct", "defence.method": method, "twin_false_alarms": None}
+        for name, value in (("auroc", area), ("twin_false_alarms", area and 0.05)):
+            told |= {name: value, f"{name}.low": value, f"{name}.high": value}
+            told[f"{name}.count"] = None if value is None else 10
+        return row(0, accuracy, success, stage=stage, part="LR_B", **told)
+
+    table = Table.of(
+        [
+            found("strip", "direct", 0.9, 0.8, 0.7),
+            found("rnp", "direct", 0.9, 0.8),
+            found("rnp", "repaired", 0.6, 0.1),
+        ]
+    )
+    left, seen = CHARTS["defences"](table)
+    (axes,) = left.figure.axes
+    at = [(one[0].get_xdata()[0], one[0].get_ydata()[0]) for one in axes.containers]
+    np.testing.assert_allclose(at, [(90, 80), (60, 10)])
+    area, alarms = seen.figure.axes
+    assert area.containers[0][0].get_xdata()[0] == pytest.approx(70)
+    assert alarms.containers[0][0].get_xdata()[0] == pytest.approx(5)
+
+
+def test_the_rate_is_drawn_by_rule_and_the_overhead_beside_the_twin():
+    twin = {"clean_model": 0.01, "clean_model.low": 0.0, "clean_model.high": 0.02}
+    rows = [
+        row(0, 0.9, success, stage="direct", rule="direct", attack__rate=rate)
+        | {**twin, "clean_model.count": 10, "twin_seconds": 1.0, "seconds": 2.0 + rate}
+        for rate, success in ((0.01, 0.2), (0.1, 0.8))
+    ]
+    (chart,) = CHARTS["rate"](Table.of(rows))
+    drawn = chart.figure.axes[1].containers[0][0]
+    np.testing.assert_allclose(drawn.get_ydata(), [20, 80])
+    (chart,) = CHARTS["overhead"](Table.of(rows))
+    took = sorted(one[0].get_xdata()[0] for one in chart.figure.axes[0].containers)
+    np.testing.assert_allclose(took, [1.0, 2.055])

@@ -50,11 +50,8 @@ def _having(table: Table, measure: str, stage: str | None) -> Table:
 
 def _eliminators(repaired: Table, table: Table) -> Chart:
     blocks: dict[str, dict[str, dict[str, Row]]] = {}
-    before = {
-        key: row
-        for row in final_stages(table).mean(_names(table), over="seed").rows
-        if (key := _place(row)) is not None
-    }
+    final = final_stages(table).mean(_names(table), over="seed")
+    before = {_place(row): row for row in final.rows}
     for row in repaired.mean(_names(table), over="seed").rows:
         trigger, part = _place(row)
         block = blocks.setdefault(trigger, {}).setdefault(part, {})

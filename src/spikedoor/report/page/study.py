@@ -9,6 +9,7 @@ from typing import Any
 from spikedoor.errors import ConfigError
 from spikedoor.records.columns import Value, identification, measures
 from spikedoor.records.query import Table
+from spikedoor.report.charts.series import final_stages
 from spikedoor.report.page.html import Content, cell, point
 
 __all__ = ["of_study"]
@@ -41,7 +42,7 @@ def of_study(name: str, table: Table, command: str) -> Content:
     rows = table.rows
     if not rows:
         raise ConfigError(f"{name}: expected one row of results or more, got none")
-    axes, final = _axes(table.columns, rows), [row for row in rows if _is_final(row)]
+    axes, final = _axes(table.columns, rows), _final(table)
     own = _axes(table.columns, final)
     converted = [row for row in rows if row.get("stage") == "converted"]
     sections = [
@@ -67,7 +68,6 @@ _BOARD = (
     "Clean accuracy / ASR of the last stage after its last step, of detectors the AUROC, in %, "
     "with the interval of the ASR or AUROC. What is missing is named with its reason."
 )
-_LAST = {"direct": "direct", "conversion": "converted", "hybrid": "finetuned"}
 _TRADE = (
     "Up and to the left is better: accuracy kept, backdoor gone. Bars are 95 % intervals of both."
 )
@@ -79,12 +79,12 @@ def _axes(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
     return [c for c in found if not (c == "rule.steps" and "T" in found)]
 
 
-def _is_final(row: Row) -> bool:
-    """Whether a row is of the stage that is put to use, repaired if an eliminator was at work."""
-    stage = _LAST.get(str(row.get("rule")), row.get("stage"))
-    if row.get("defence.method") and row.get("auroc") is None:
-        return row.get("stage") == "repaired"
-    return row.get("stage") == stage
+def _final(table: Table) -> list[Row]:
+    """Return the rows of the stage that is put to use, the repaired one of an eliminator."""
+    repaired = [row for row in table.rows if row.get("stage") == "repaired"]
+    eliminators = {row.get("defence.method") for row in repaired}
+    others = final_stages(table).rows
+    return [*(row for row in others if row.get("defence.method") not in eliminators), *repaired]
 
 
 def _verdict(rows: Sequence[Row], axes: Sequence[str]) -> str:
