@@ -53,6 +53,13 @@ def test_a_heavier_penalty_draws_the_limits_further_in():
     assert sum(x.norm() for x in limits(heavy)) < sum(x.norm() for x in limits(light))
 
 
+def test_where_every_penalty_costs_too_much_nothing_is_bounded():
+    shown = case("direct")
+    made = NDSBM(epochs=30, penalties=(10.0,)).repair(shown.stage, shown.defender())
+    assert made.notes["repair"]["penalty"] is None
+    assert all(m.bounds is None for m in made.network.modules() if isinstance(m, Spiking))
+
+
 def test_an_ann_has_no_currents_to_clamp():
     shown = case("conversion")
     with pytest.raises(ConfigError, match="spiking"):

@@ -66,7 +66,7 @@ def _swept(
         rows = campaign_of(file, opened, settings).rows(pool_folds=pool_folds)
     found = Table.of(rows)
     changed = "".join(f" --set '{one}'" for one in settings or ())
-    command = f"spikedoor sweep {file}{changed}\n\n{file.read_text('utf-8')}"
+    command = f"spikedoor sweep {file} --store {store}{changed}\n\n{file.read_text('utf-8')}"
     return of_study(file.stem, found if each_seed else found.mean(), command)
 
 

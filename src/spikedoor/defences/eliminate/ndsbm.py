@@ -48,7 +48,8 @@ class NDSBM(Eliminator):
     Deviations:
         The published c belongs to the scale of the published networks' outputs; here the error is
         in units of the outputs' variance, and c is the largest of ``penalties`` at which accuracy
-        on validation samples falls by no more than the tolerance. All clean samples are shown, not
+        on validation samples falls by no more than the tolerance (without one, nothing is bounded),
+        the variance being that of the first batch. All clean samples are shown, not
         20 a class. Every spiking layer is clamped. The second pass, which asks again about what
         is taken for a target found by a detector alone, is left to the user.
     """
@@ -80,14 +81,14 @@ class NDSBM(Eliminator):
         begun = time.perf_counter()
         before = accuracy(stage, defender.validation, defender.seed).value
         course: dict[str, float] = {}
-        made, chosen = stage, None
         for penalty in sorted(self.penalties, reverse=True):
-            made = self.bound(stage, defender, penalty)
+            made, chosen = self.bound(stage, defender, penalty), penalty
             found = accuracy(made, defender.validation, defender.seed).value
             course[f"{penalty:g}"] = found
-            chosen = penalty
             if found >= before - self.tolerance:
                 break
+        else:
+            made, chosen = stage.copied(), None
         made.notes["repair"] = {
             "penalty": chosen,
             "validation": course,

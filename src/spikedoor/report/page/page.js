@@ -22,7 +22,7 @@ const percent = (value) => (100 * value).toFixed(1);
 const tip = element("div", { id: "tip", role: "status" });
 document.body.append(tip);
 function explain(mark, text) {
-  mark.append(shape("title", {}, text));
+  mark.setAttribute("aria-label", text);
   mark.addEventListener("pointerenter", (event) => {
     tip.textContent = text;
     tip.style.opacity = 1;
@@ -87,7 +87,7 @@ function chart(into, { title, note, x, y, log, names, limits, raw, series }) {
   const [width, height, left, right, top, bottom] = [wide ? 960 : 460, 270, 40, 12, 12, names ? 62 : 38];
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title });
   const points = series.flatMap((one) => one.points);
-  const scale = log ? Math.log10 : (value) => value;
+  const scale = log && points.every((point) => point.x > 0) ? Math.log10 : (value) => value;
   const xs = points.map((point) => scale(point.x));
   let [from, to] = names ? [-0.5, names.length - 0.5] : [Math.min(...xs), Math.max(...xs)];
   const loose = series.some((one) => one.loose);

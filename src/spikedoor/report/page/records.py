@@ -98,8 +98,15 @@ def _sentence(record: Record, scores: Scores, twin: Scores | None) -> str:
     return f"{text}, where a clean twin is turned by {100 * twin.attack_success.value:.1f} %"
 
 
-def _rate(rate: Rate | Ratio | None) -> dict[str, Any] | None:
+def _defined(rate: Rate | Ratio | None) -> Rate | Ratio | None:
+    """Return a rate of no sample, or a ratio to nothing, as None."""
     if rate is None or not (rate.second if isinstance(rate, Ratio) else rate.count):
+        return None
+    return rate
+
+
+def _rate(rate: Rate | Ratio | None) -> dict[str, Any] | None:
+    if _defined(rate) is None or rate is None:
         return None
     low, high = rate.interval
     return cell(rate.value, low, high, rate.count)
@@ -147,6 +154,7 @@ def _courses(record: Record) -> list[dict[str, Any]]:
             "clean accuracy": [s.clean_accuracy for s in steps],
             "ASR": [s.attack_success for s in steps],
             "ASR, clean twin": [t.attack_success if t else None for t in twins],
+            "migration ratio": [_defined(s.migration_ratio) for s in steps],
         }
         series = [
             {
@@ -160,7 +168,7 @@ def _courses(record: Record) -> list[dict[str, Any]]:
                 ],
             }
             for (name, rates), ink, dashed in zip(
-                lines.items(), "abb", (False, False, True), strict=True
+                lines.items(), "abbc", (False, False, True, False), strict=True
             )
         ]
         title = f"{label(record.rule)}, {stage}, {record.data['name']}"

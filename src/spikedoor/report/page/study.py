@@ -88,18 +88,24 @@ def _final(table: Table) -> list[Row]:
 
 
 def _verdict(rows: Sequence[Row], axes: Sequence[str]) -> str:
-    """Return how many cells there are, and the strongest and weakest attack of a final stage."""
-    known = [row for row in rows if row.get("attack_success") is not None]
+    """Return how far the attacks got, what repairs left of them, and how many rows are missing."""
+    repaired = [row for row in rows if row.get("stage") == "repaired"]
+    attacked = [row for row in rows if row.get("stage") != "repaired"]
+    told = [
+        f"{what} {_told(known[0], 'attack_success')} ({_name(known[0], axes)}) to "
+        f"{_told(known[-1], 'attack_success')} ({_name(known[-1], axes)})."
+        for what, group in (("ASR goes from", attacked), ("Repairs leave", repaired))
+        if (known := _ranked(group))
+    ]
     missing = sum(row.get("status") == "missing" for row in rows)
-    lacking = f" {missing} of {len(rows)} rows are missing." if missing else ""
-    if not known:
-        return f"No attack could be judged.{lacking}"
-    known.sort(key=lambda row: -_number(row, "attack_success"))
-    first, last = known[0], known[-1]
-    return (
-        f"ASR goes from {_told(last, 'attack_success')} ({_name(last, axes)}) to "
-        f"{_told(first, 'attack_success')} ({_name(first, axes)}).{lacking}"
-    )
+    if missing:
+        told.append(f"{missing} of {len(rows)} rows are missing.")
+    return " ".join(told) or "No attack could be judged."
+
+
+def _ranked(rows: Sequence[Row]) -> list[Row]:
+    known = [row for row in rows if row.get("attack_success") is not None]
+    return sorted(known, key=lambda row: _number(row, "attack_success"))
 
 
 def _number(row: Row, name: str) -> float:
