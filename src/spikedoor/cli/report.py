@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikedoor.cli.output import say
-from spikedoor.cli.sweeps import DEFAULT_STORE, Settings, StoreFolder, campaign_of, to_read
+from spikedoor.cli.sweeps import (
+    DEFAULT_STORE,
+    PoolFolds,
+    Settings,
+    StoreFolder,
+    campaign_of,
+    to_read,
+)
 
 if TYPE_CHECKING:
     from spikedoor.report.page import Content
@@ -30,9 +37,7 @@ def report(
     ],
     store: StoreFolder = DEFAULT_STORE,
     settings: Settings = None,
-    pool_folds: Annotated[
-        bool, typer.Option("--pool-folds", help="Count the test samples of all folds together.")
-    ] = False,
+    pool_folds: PoolFolds = False,
     each_seed: Annotated[
         bool, typer.Option("--each-seed", help="Of a sweep, seeds apart and not their means.")
     ] = False,

@@ -53,6 +53,9 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B=C", help="Set a key of the file; may be repeated."),
 ]
+PoolFolds = Annotated[
+    bool, typer.Option("--pool-folds", help="Count the test samples of all folds together.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 DEFAULT_STORE = Path("runs/store")

@@ -14,6 +14,7 @@ from spikedoor.cli.sweeps import (
     DEFAULT_STORE,
     File,
     Json,
+    PoolFolds,
     Settings,
     StoreFolder,
     campaign_of,
@@ -65,9 +66,7 @@ def table(
     every_step: Annotated[
         bool, typer.Option("--every-step", help="A row for each time step up to T.")
     ] = False,
-    pool_folds: Annotated[
-        bool, typer.Option("--pool-folds", help="Count the test samples of all folds together.")
-    ] = False,
+    pool_folds: PoolFolds = False,
     full: Annotated[
         bool, typer.Option("--all", help="All measures; text shows the main ones without.")
     ] = False,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["Content", "cell", "page", "point"]
+__all__ = ["Content", "cell", "filled", "page", "point"]
 
+_PARTS = ("table", "charts", "galleries", "texts")
 _HOLE = re.compile("@(CSS|DATA|SCRIPT)@")
 
 
@@ -50,6 +52,11 @@ def page(content: Content) -> bytes:
     }
     template = (assets / "page.html").read_text("utf-8")
     return _HOLE.sub(lambda hole: parts[hole[1]], template).encode()
+
+
+def filled(sections: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Return the sections that have something to show."""
+    return tuple(one for one in sections if any(one.get(part) for part in _PARTS))
 
 
 def cell(

@@ -15,7 +15,7 @@ from PIL import Image
 from spikedoor.metrics import Rate, Ratio, Scores
 from spikedoor.records import Record
 from spikedoor.report.images import difference
-from spikedoor.report.page.html import Content, cell, point
+from spikedoor.report.page.html import Content, cell, filled, point
 from spikedoor.report.tables import label, notes, rows
 
 __all__ = ["of_records"]
@@ -60,11 +60,8 @@ def of_records(records: Mapping[str, Record]) -> Content:
         f"Backdoors in {data}",
         f"How easily does a poisoned training set of {data} put a backdoor into a spiking network?",
         _verdict(found),
-        tuple(s for s in sections if any(s.get(part) for part in _PARTS)),
+        filled(sections),
     )
-
-
-_PARTS = ("table", "charts", "galleries", "texts")
 
 
 def _verdict(records: Sequence[Record]) -> str:
@@ -106,7 +103,8 @@ def _defined(rate: Rate | Ratio | None) -> Rate | Ratio | None:
 
 
 def _rate(rate: Rate | Ratio | None) -> dict[str, Any] | None:
-    if _defined(rate) is None or rate is None:
+    rate = _defined(rate)
+    if rate is None:
         return None
     low, high = rate.interval
     return cell(rate.value, low, high, rate.count)

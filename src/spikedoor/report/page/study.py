@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from spikedoor.errors import ConfigError
-from spikedoor.records.columns import Value, identification, measures
+from spikedoor.records.columns import companions, identification, measures
 from spikedoor.records.query import Table
-from spikedoor.report.charts.series import final_stages
-from spikedoor.report.page.html import Content, cell, point
+from spikedoor.report.charts.series import TITLES, Row, final_stages
+from spikedoor.report.page.html import Content, cell, filled, point
 
 __all__ = ["of_study"]
 
-Row = Mapping[str, Value]
-
-_SPEAKING = {
-    "clean_accuracy": "clean accuracy",
-    "attack_success": "ASR",
-    "migration_ratio": "migration ratio",
-    "auroc": "AUROC",
-}
 _SHOWN = (
     "clean_accuracy", "attack_success", "clean_model", "migration_ratio", "migration_retained",
     "auroc", "found_at_5", "false_alarms", "twin_false_alarms", "effectiveness",
@@ -58,7 +50,7 @@ def of_study(name: str, table: Table, command: str) -> Content:
         name,
         "Which rules, triggers and defences were compared, and what came of it?",
         _verdict(final, own),
-        tuple(s for s in sections if any(s.get(part) for part in ("table", "charts", "texts"))),
+        filled(sections),
     )
 
 
@@ -105,25 +97,12 @@ def _verdict(rows: Sequence[Row], axes: Sequence[str]) -> str:
 
 def _ranked(rows: Sequence[Row]) -> list[Row]:
     known = [row for row in rows if row.get("attack_success") is not None]
-    return sorted(known, key=lambda row: _number(row, "attack_success"))
-
-
-def _number(row: Row, name: str) -> float:
-    value = row[name]
-    assert isinstance(value, (int, float))
-    return float(value)
+    return sorted(known, key=lambda row: row["attack_success"])
 
 
 def _told(row: Row, name: str) -> str:
     made = _cell(row, name)
     return "–" if made is None else f"{made['text']} {made['small']}"
-
-
-_COMPANIONS = ("", ".low", ".high", ".count")
-
-
-def _any(row: Row, name: str) -> Any:
-    return row.get(name)
 
 
 def _name(row: Row, axes: Iterable[str], without: Sequence[str] = ()) -> str:
@@ -136,13 +115,12 @@ def _name(row: Row, axes: Iterable[str], without: Sequence[str] = ()) -> str:
 
 
 def _cell(row: Row, name: str) -> dict[str, Any] | None:
-    value, low, high, count = (_any(row, f"{name}{end}") for end in _COMPANIONS)
-    return cell(value, low, high, count)
+    return cell(row.get(name), *(row.get(other) for other in companions(name)))
 
 
 def _point(row: Row, x: float, name: str, about: str = "") -> dict[str, Any]:
-    low, high = _any(row, f"{name}.low"), _any(row, f"{name}.high")
-    return point(x, _number(row, name), low, high, about)
+    low, high, _ = companions(name)
+    return point(x, row[name], row.get(low), row.get(high), about)
 
 
 def _table(table: Table, axes: Sequence[str]) -> dict[str, Any]:
@@ -176,10 +154,12 @@ def _over(
             series = _grouped(
                 shown,
                 lambda row: _name(row, axes, apart),
-                lambda row, name=name: _point(row, _number(row, x), name, f"{x} = {row[x]}"),
+                lambda row, name=name: _point(row, row[x], name, f"{x} = {row[x]}"),
             )
             if any(len(line["points"]) > 1 for line in series):
-                title = f"{_SPEAKING[name]} by {x}" + (f", {attack}" if outer else "")
+                title = f"{TITLES[name].removesuffix(' (%)')} by {x}" + (
+                    f", {attack}" if outer else ""
+                )
                 charts.append({"title": title, "x": x, "y": "%", "log": True, "series": series})
     return charts
 
@@ -213,13 +193,13 @@ def _repairs(rows: Sequence[Row], axes: Sequence[str]) -> list[dict[str, Any]]:
         return []
 
     def trade(row: Row) -> dict[str, Any]:
-        x, told = 100 * _number(row, "attack_success"), _told(row, "attack_success")
-        ends = (_any(row, f"attack_success.{end}") for end in ("low", "high"))
+        x, told = 100 * row["attack_success"], _told(row, "attack_success")
+        ends = (row.get(f"attack_success.{end}") for end in ("low", "high"))
         left, right = (x if end is None else 100 * min(max(end, 0), 1) for end in ends)
         about = f"{_name(row, axes, ('stage', 'T', 'rule'))}\nASR {told}, clean accuracy"
         return {**_point(row, x, "clean_accuracy", about), "left": left, "right": right}
 
-    lowest = min(_number(row, "clean_accuracy") for row in found)
+    lowest = min(row["clean_accuracy"] for row in found)
     series = _grouped(found, lambda row: str(row["defence.method"]), trade)
     return [
         {
