@@ -62,7 +62,7 @@ def test_all_recordings_of_a_flat_folder_are_named(tmp_path):
         ("nowhere", {}, MissingDataError, "found nothing"),
         ("images/a/0.png", {}, MissingDataError, "found a file"),
         ("images/a", {}, DataError, "subfolder for each class"),
-        ("recordings", {}, ConfigError, "34x34"),
+        ("recordings", {}, ConfigError, "--sensor"),
         ("images", {"sensor": (34, 34)}, ConfigError, "no sensor"),
         ("recordings", {"sensor": (34, 34), "size": 8}, ConfigError, "not resized"),
     ],

@@ -122,7 +122,7 @@ def _told(found: DataAudit) -> dict[str, Any]:
         "victim_accuracy": found.accuracy,
         "methods": {
             name: {
-                "names": name == found.naming,
+                "names": name in found.naming,
                 "threshold": one.threshold,
                 "flagged": int(one.flagged.sum()),
                 "details": one.details,
@@ -170,7 +170,7 @@ def _print(found: DataAudit, folder: Path) -> None:
     )
     wide = max(map(len, (*found.detections, *found.refused)))
     for name, one in found.detections.items():
-        part = "names" if name == found.naming else "seconds"
+        part = "names" if name in found.naming else "seconds"
         say(f"  {name:{wide}}  {part}: flags {int(one.flagged.sum())}")
     for name, reason in found.refused.items():
         say(f"  {name:{wide}}  not asked: {reason}")
@@ -179,9 +179,10 @@ def _print(found: DataAudit, folder: Path) -> None:
         say(f"  class {printable(name)}: {count} of {total}")
     for i in found.order[: min(named, _SHOWN)].tolist():
         row = found.row(i)
+        apart = max(row[name] for name in found.naming)
         say(
             f"    {printable(row['name'])}  (class {printable(row['class'])}, flagged by "
-            f"{row['votes']} of {len(found.detections)}, score {row[found.naming]:.2f})"
+            f"{row['votes']} of {len(found.detections)}, separation {apart:.2f})"
         )
     if named > _SHOWN:
         say(f"    and {named - _SHOWN} more in scores.csv")
@@ -192,11 +193,11 @@ def _print(found: DataAudit, folder: Path) -> None:
 
 def _doubt(found: DataAudit) -> list[str]:
     """Return what the verdict rests on, and what it can miss."""
-    basis = (
-        f"Assumed: your {found.trusted} trusted samples are clean."
-        if found.trusted
-        else "Assumed: most samples of each class are clean; no trusted samples were given."
-    )
+    basis = "Assumed: most samples of each class are clean"
+    if found.trusted:
+        basis += f", and all {found.trusted} trusted ones; these serve the methods that second."
+    else:
+        basis += "; no trusted samples were given."
     if found.suspicious.any():
         doubt = (
             "Doubt: named is a group that lies apart from the rest of its class. It may be poison, "

@@ -135,7 +135,7 @@ def _plain(value: float | None) -> str:
 def audit(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="[DIR]", help="A victim, or what `spikedoor run` has made."),
+        typer.Argument(metavar="DIR", help="A victim, or what `spikedoor run` has made."),
     ] = None,
     data: Annotated[
         str | None,

@@ -58,7 +58,7 @@ def _recordings(
     if sensor is None:
         raise ConfigError(
             f"{base} has recordings, such as {file.name}: expected the sensor's height and width, "
-            "such as 34x34 for N-MNIST, got none"
+            "such as sensor=(34, 34) for N-MNIST or --sensor 34x34, got none"
         )
     if size is not None:
         raise ConfigError(f"size: {base} has recordings, which are not resized")

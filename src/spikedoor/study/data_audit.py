@@ -28,6 +28,7 @@ from spikedoor.rules.optimisers import Adam
 from spikedoor.snn.encoding import Direct as Shown
 from spikedoor.snn.encoding import Frames
 from spikedoor.snn.networks import Architecture, SmallConv
+from spikedoor.victim import Victim
 
 __all__ = ["DataAudit", "audit_data", "small_victim"]
 
@@ -57,9 +58,9 @@ class DataAudit:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
-    def naming(self) -> str:
-        """Name of the method whose findings are named."""
-        return _NAMING.name
+    def naming(self) -> tuple[str, ...]:
+        """Names of the methods whose findings are named."""
+        return tuple(_NAMING)
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -74,8 +75,8 @@ class DataAudit:
 
     @cached_property
     def suspicious(self) -> NDArray[np.bool_]:
-        """Which samples are named, bool [N]: what `Separation` flags."""
-        return self.detections[self.naming].flagged
+        """Which samples are named, bool [N]: those that a method of `naming` flags."""
+        return np.any([self.detections[name].flagged for name in self.naming], 0)
 
     @cached_property
     def order(self) -> NDArray[np.int64]:
@@ -114,7 +115,7 @@ class DataAudit:
         }
 
 
-def small_victim(samples: SampleSet) -> tuple[Architecture, Rule]:
+def small_victim(samples: SampleSet) -> tuple[Architecture, Conversion]:
     """Return a small network and the rule to train it by, for the kind and number of samples.
 
     The victim is an ANN, converted: by measurement it parts poison further from clean samples than
@@ -130,15 +131,19 @@ def small_victim(samples: SampleSet) -> tuple[Architecture, Rule]:
     return SmallConv(width=16), Conversion(steps=32, ann=training, encoding=encoding)
 
 
-def audit_data(inventory: Inventory, trusted: Any = None, seed: int = 0) -> DataAudit:
+def audit_data(
+    inventory: Inventory, trusted: Any = None, seed: int = 0, rule: Rule | None = None
+) -> DataAudit:
     """Train a small victim on a set, and ask which of its samples look poisoned.
 
     Args:
         inventory: The samples, and what each is called.
-        trusted: Clean samples of the same classes, where there are some. Without them the set
-            itself stands in: most samples of each class are then taken to be clean, and methods
-            that must know clean samples one by one are not asked.
+        trusted: Clean samples of the same classes, where there are some: for the methods that
+            second. What names samples takes the set itself for mostly clean, by measurement the
+            better reference, as it has more samples. Without trusted samples it is so for all,
+            and Beatrix, which must know clean samples one by one, is not asked.
         seed: Of everything random.
+        rule: How the victim is trained; by default as `small_victim` says.
 
     Raises:
         ConfigError: If the trusted samples have other classes or another shape.
@@ -146,14 +151,12 @@ def audit_data(inventory: Inventory, trusted: Any = None, seed: int = 0) -> Data
     """
     samples = inventory.samples
     _check(samples, trusted)
-    network, rule = small_victim(samples)
+    network, usual = small_victim(samples)
     start = time.perf_counter()
-    victim = rule.fit(network, samples, seed).final
+    victim = (rule or usual).fit(network, samples, seed)
     taught = time.perf_counter()
-    reference = samples if trusted is None else trusted
-    defender = Defender(reference, reference, samples, seed)
-    detections, refused = _asked(victim, defender, trusted is not None)
-    answers = victim.predict(samples, seed)[-1]
+    detections, refused = _asked(victim, samples, trusted, seed)
+    answers = victim.final.predict(samples, seed)[-1]
     done = time.perf_counter()
     return DataAudit(
         inventory,
@@ -165,8 +168,12 @@ def audit_data(inventory: Inventory, trusted: Any = None, seed: int = 0) -> Data
     )
 
 
-_NAMING = Separation()
-"""Flags next to nothing in clean sets, as measured."""
+_NAMING: dict[str, tuple[int, DataDetector]] = {
+    "separation": (-1, Separation()),
+    "separation-ann": (0, Separation(features="activation")),
+}
+"""Methods that flag next to nothing in clean sets, as measured, by name, each with the stage it is
+asked about: one sees patches in images better, the other events."""
 _SECONDING: Sequence[DataDetector] = (Scan(), ActivationClustering(), SpectralSignatures())
 """Flag some of most clean sets, so that they only second and rank."""
 _KNOWING: Sequence[DataDetector] = (Beatrix(),)
@@ -174,25 +181,26 @@ _KNOWING: Sequence[DataDetector] = (Beatrix(),)
 
 
 def _asked(
-    victim: Any, defender: Defender, knows: bool
+    victim: Victim, samples: Any, trusted: Any, seed: int
 ) -> tuple[dict[str, Detection], dict[str, str]]:
     """Return what methods find, and why others could not be asked."""
     found: dict[str, Detection] = {}
     refused: dict[str, str] = {}
-    methods = [_NAMING, *_SECONDING, *_KNOWING]
-    with bar("detectors", len(methods)) as advance:
-        for method in methods:
-            advance(0, note=method.name)
-            if method in _KNOWING and not knows:
-                refused[method.name] = "needs trusted samples, and there are none"
-            else:
-                try:
-                    found[method.name] = method.detect(victim, defender)
-                except ConfigError as error:
-                    if method is _NAMING:
-                        raise
-                    refused[method.name] = str(error)
-            advance()
+    itself = Defender(samples, samples, samples, seed)
+    defender = itself if trusted is None else Defender(trusted, trusted, samples, seed)
+    others = [*_SECONDING, *(() if trusted is None else _KNOWING)]
+    with bar("detectors", len(_NAMING) + len(others)) as advance:
+        for name, (place, method) in _NAMING.items():
+            found[name] = method.detect(victim.stages[place], itself)
+            advance(note=name)
+        for method in others:
+            try:
+                found[method.name] = method.detect(victim.final, defender)
+            except ConfigError as error:
+                refused[method.name] = str(error)
+            advance(note=method.name)
+    if trusted is None:
+        refused |= {m.name: "needs trusted samples, and there are none" for m in _KNOWING}
     return found, refused
 
 

@@ -16,7 +16,7 @@ from spikedoor.rng import generator
 from spikedoor.victim import Stage
 from spikedoor.victim.features import Kind, features
 
-__all__ = ["Scan", "Spread", "decompose", "two_components", "whitened"]
+__all__ = ["Scan", "Spread", "decompose", "whitened"]
 
 Values = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ class Scan(DataDetector):
         gains, small = np.zeros(len(names)), np.zeros(len(labels), np.bool_)
         for i, label in enumerate(names):
             members = np.flatnonzero(labels == label)
-            gains[i], second = two_components(given[members], state)
+            gains[i], second = _two(given[members], state)
             small[members[second]] = True
         index = anomaly(gains)
         scores = np.where(small, np.maximum(index, 0)[np.searchsorted(names, labels)], 0.0)
@@ -144,7 +144,7 @@ def _covariance(rows: Values) -> Values:
     return rows.T @ rows / len(rows)
 
 
-def two_components(values: Values, state: int) -> tuple[float, NDArray[np.bool_]]:
+def _two(values: Values, state: int) -> tuple[float, NDArray[np.bool_]]:
     """Return what two components gain a sample, and which samples are of the smaller one."""
     from sklearn.cluster import KMeans
 

@@ -11,16 +11,16 @@ from pydantic import Field
 
 from spikedoor.defences.base import DEFENCES, DataDetector, Detection
 from spikedoor.defences.defender import Defender
-from spikedoor.defences.detect.scan import two_components, whitened
+from spikedoor.defences.detect.scan import whitened
 from spikedoor.rng import generator
 from spikedoor.victim import Stage
 from spikedoor.victim.features import Kind
 
-__all__ = ["Separation", "ashman"]
+__all__ = ["Separation", "ashman", "furthest"]
 
 Values = NDArray[np.float64]
 
-_DRAWS, _MOST = 8, 1000
+_DRAWS, _STARTS, _MOST = 8, 20, 1000
 _FEWEST = 8  # samples of a class that is divided
 
 
@@ -32,14 +32,16 @@ class Separation(DataDetector):
     SCAn compares a class with the others, whose median says little where classes are few or poison
     is rare. Here each class is held to a law: along the line through the means of its two
     components, D = |m_1 - m_2| / s (Ashman's measure, s the pooled standard deviation about them)
-    over the mean D of 2-means on normal samples, as many in as many dimensions. The score of the
-    smaller component's samples is this ratio; other samples score 0.
+    over the mean D found in normal samples, as many in as many dimensions. Of several divisions,
+    each by 2-means from another start, the one of largest D is taken, for the one of least
+    variance may divide the clean samples. The score of the smaller component's samples is this
+    ratio; other samples score 0.
 
     Needs: the training set with the labels as given, and samples that are mostly clean, to tell
     how classes spread: a few clean ones of each class, or the training set itself.
     Looks at: features of the penultimate layer; the mean membrane, unless another kind is chosen.
-    Fails: where poison is half of a class or more, so that the clean part is named, or too little
-    of it to make a component; where features do not part poison from clean; on a clean class that
+    Fails: where poison is half of a class or more, so that the clean part is named, or less than
+    ``smallest`` of it; where features do not part poison from clean; on a clean class that
     is two things, such as two ways to write a figure, or that has wrong labels.
 
     Deviations:
@@ -51,25 +53,50 @@ class Separation(DataDetector):
     """What is looked at."""
     dimensions: int = Field(16, ge=1)
     """Dimensions kept by PCA, at most half as many as there are samples taken for clean."""
-    ratio: float = Field(1.6, gt=1)
+    smallest: float = Field(0.05, ge=0, lt=0.5)
+    """Least share of a class that is a component; a few outliers are none."""
+    ratio: float = Field(1.85, gt=1)
     """Above this many times the separation of one normal cloud a component is flagged."""
 
     def detect(self, stage: Stage, defender: Defender) -> Detection:
         """Return how far a sample's component lies from the rest of its class, if it is smaller."""
         train, seed = defender.training_set(self.name), defender.seed
         given = whitened(self.name, stage, defender, self.features, self.dimensions)
-        labels, state = np.asarray(train.labels), int(generator(seed, "SCAn").integers(2**31))
+        labels, state = np.asarray(train.labels), int(generator(seed, self.name).integers(2**30))
         scores, told = np.zeros(len(labels)), {}
         for label in np.unique(labels):
             members = np.flatnonzero(labels == label)
             if len(members) < _FEWEST:
                 continue
             values = given[members]
-            _, second = two_components(values, state)
-            ratio = ashman(values, second) / _of_one_cloud(min(len(values), _MOST), values.shape[1])
+            apart, second = furthest(values, self.smallest, state)
+            count = min(len(values), _MOST)
+            ratio = apart / _of_one_cloud(count, values.shape[1], self.smallest)
             scores[members[second]] = ratio
             told[train.classes[label]] = ratio
         return Detection(scores, self.ratio, {"separation": told})
+
+
+def furthest(values: Values, smallest: float, state: int) -> tuple[float, NDArray[np.bool_]]:
+    """Return the largest separation of some divisions in two, and who is of the smaller part.
+
+    Args:
+        values: [N, d].
+        smallest: Least share that the smaller part has.
+        state: Of the first start.
+    """
+    from sklearn.cluster import KMeans
+
+    best, found = 0.0, np.zeros(len(values), np.bool_)
+    if not np.ptp(values, axis=0).any():
+        return best, found
+    for start in range(state, state + _STARTS):
+        means = KMeans(2, n_init=1, random_state=start)  # pyright: ignore[reportArgumentType]
+        second = means.fit_predict(values).astype(np.bool_)
+        second = second if second.mean() <= 0.5 else ~second
+        if second.mean() >= smallest and (apart := ashman(values, second)) > best:
+            best, found = apart, second
+    return best, found
 
 
 def ashman(values: Values, second: NDArray[np.bool_]) -> float:
@@ -94,11 +121,8 @@ def ashman(values: Values, second: NDArray[np.bool_]) -> float:
 
 
 @lru_cache(maxsize=256)
-def _of_one_cloud(count: int, dimensions: int) -> float:
-    """Return the mean separation that 2-means finds in normal samples, by simulation."""
+def _of_one_cloud(count: int, dimensions: int, smallest: float) -> float:
+    """Return the mean of what `furthest` finds in normal samples, by simulation."""
     rng = generator(0, f"one cloud of {count} in {dimensions}")
-    found = []
-    for _ in range(_DRAWS):
-        values = rng.standard_normal((count, dimensions))
-        found.append(ashman(values, two_components(values, 0)[1]))
-    return float(np.mean(found))
+    clouds = (rng.standard_normal((count, dimensions)) for _ in range(_DRAWS))
+    return float(np.mean([furthest(cloud, smallest, 0)[0] for cloud in clouds]))
