@@ -27,8 +27,10 @@ from spikedoor.data.base import modality_of
 from spikedoor.data.own import folder_source
 from spikedoor.data.strata import split
 from spikedoor.files import npz
+from spikedoor.metrics.intervals import wilson
 from spikedoor.rng import generator
 from spikedoor.rules import Direct
+from spikedoor.snn.encoding import Frames
 from spikedoor.study.data_audit import audit_data, small_victim
 
 MNIST, NMNIST, DIGITS = "mnist", "nmnist", "digits"
@@ -57,18 +59,28 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("docs/results/data-audit.csv"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12])
+    parser.add_argument("--table", action="store_true", help="print what is there, as a table")
     parser.add_argument("--trusted", action="store_true", help="with trusted samples")
     parser.add_argument("--rule", choices=("conversion", "direct"), default="conversion")
+    parser.add_argument("--data", choices=list(SIZES), nargs="+", default=list(SIZES))
     parser.add_argument("--clean", action="store_true", help="only the folders without poison")
     given = parser.parse_args()
-    done = set()
+    lines = []
     if given.out.exists():
         with given.out.open() as file:
-            done = {tuple(row[name] for name in COLUMNS[:6]) for row in csv.DictReader(file)}
+            lines = list(csv.DictReader(file))
+    if given.table:
+        table(lines)
+        return
+    done = {tuple(row[name] for name in COLUMNS[:6]) for row in lines}
     for seed in given.seeds:
         for data, trigger, rate in CASES:
             # All digits are audited, so that none is left to be trusted.
-            if (given.clean and rate) or (given.trusted and data == DIGITS):
+            if (
+                data not in given.data
+                or (given.clean and rate)
+                or (given.trusted and data == DIGITS)
+            ):
                 continue
             name = trigger["name"] if rate else "none"
             key = given.rule, data, name, str(rate), str(seed), str(given.trusted)
@@ -112,7 +124,8 @@ def direct(samples: Any) -> Direct:
     """Return the rule that trains with spikes, for as many epochs."""
     usual = small_victim(samples)[1]
     steps = 4 if modality_of(samples) == "image" else 8
-    return Direct(steps=steps, encoding=usual.encoding, training=usual.ann)
+    shown = usual.encoding if steps == 4 else Frames()
+    return Direct(steps=steps, encoding=shown, training=usual.ann)
 
 
 def written(poisoned: PoisonedSet, root: Path) -> set[str]:
@@ -148,6 +161,36 @@ def extra(whole: Any, rest: Any, seed: int, root: Path, sensor: Any) -> Any:
         name = f"{others.classes[others.labels[i]]}/{i:05}"
         put(others.batch(np.array([i])), root / name)
     return folder_source(root, sensor).inventory().samples
+
+
+def table(lines: list[dict[str, str]]) -> None:
+    """Print the sums over seeds, in Markdown."""
+    together: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for row in lines:
+        key = tuple(row[name] for name in ("rule", "trusted", "data", "trigger", "rate"))
+        together.setdefault(key, []).append(row)
+    print("| victim | trusted | data | trigger | poison | runs with names | poisoned | named "
+          "| recall | precision | seconds |\n" + "|---" * 11 + "|")  # fmt: skip
+    for (rule, trusted, data, trigger, rate), rows in together.items():
+        poisoned, named, hits = (
+            sum(int(row[name]) for row in rows) for name in ("poisoned", "named", "hits")
+        )
+        busy = sum(int(row["named"]) > 0 for row in rows)
+        spent = [float(row["seconds_victim"]) + float(row["seconds_detectors"]) for row in rows]
+        cells = (
+            rule, "yes" if trusted == "True" else "no", data, trigger, f"{100 * float(rate):g} %",
+            f"{busy} of {len(rows)}", str(poisoned), str(named), share(hits, poisoned),
+            share(hits, named), f"{np.mean(spent):.0f}",
+        )  # fmt: skip
+        print(f"| {' | '.join(cells)} |")
+
+
+def share(part: int, whole: int) -> str:
+    """Return a share in % with Wilson's interval, a dash of nothing."""
+    if not whole:
+        return "–"
+    low, high = (100 * end for end in wilson(part, whole))
+    return f"{100 * part / whole:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def write(path: Path, row: list[Any]) -> None:
