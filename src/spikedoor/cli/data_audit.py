@@ -153,9 +153,9 @@ def _write(found: DataAudit, told: dict[str, Any], folder: Path) -> None:
     named = int(found.suspicious.sum())
     worst = found.order[: min(named, _WORST) or _UNUSUAL]
     captions = [(row["class"], row["name"]) for row in rows[: len(worst)]]
-    title = f"{named} of {len(rows)} samples named" + (
-        f", the {len(worst)} worst" if named else f"; the {len(worst)} least usual ones"
-    )
+    title = f"{named} of {len(rows)} samples named"
+    if named != len(worst):
+        title += f"; the {len(worst)} " + ("worst" if named else "least usual ones")
     sheet = contact_sheet(found.inventory.samples.batch(worst), captions, title)
     save(sheet, folder / "suspects.png")
 

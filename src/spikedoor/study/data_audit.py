@@ -118,9 +118,9 @@ class DataAudit:
 def small_victim(samples: SampleSet) -> tuple[Architecture, Conversion]:
     """Return a small network and the rule to train it by, for the kind and number of samples.
 
-    The victim is an ANN, converted: on MNIST it parted poison further from clean samples than one
-    trained with spikes, in less time. Recordings are shown as the mean of their frames, which keeps
-    the ANN's accuracy. A set of any size gets some 800 updates, within 5 to 40 epochs.
+    The victim is an ANN, converted: on MNIST it parted faint poison further from clean samples
+    than one trained with spikes, in less time. Recordings are shown as the mean of their frames,
+    which keeps the ANN's accuracy. A set of any size gets some 800 updates, in 5 to 40 epochs.
     """
     steps = -(-len(samples) // _BATCH)
     epochs = min(max(round(_UPDATES / steps), _FEW_EPOCHS), _MANY_EPOCHS)
