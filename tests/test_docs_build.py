@@ -32,7 +32,7 @@ def test_every_method_has_a_card(built, kind):
     assert titles == members.names()
 
 
-ROOMS = ("data", "attack", "victim", "rules", "metrics", "evaluation", "defences", "records", "study")
+ROOMS = ("data", "attack", "victim", "rules", "metrics", "defences", "records", "study")
 
 
 @pytest.mark.parametrize("room", ROOMS)
