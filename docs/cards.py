@@ -24,12 +24,24 @@ __all__ = ["card", "setup"]
 
 # `Needs:` with text behind it, or `Deviations:` with an indented block below it.
 SECTION = re.compile(r"^([A-Z][a-z]+(?: [a-z]+)?):(?: (.*)|)$")
+TASKS = {
+    "data": "Finds poisoned samples in the training set.",
+    "input": "Finds triggered inputs while the model is in use.",
+    "model": "Tells whether a model has a backdoor, and of which class.",
+    "eliminate": "Returns a repaired model.",
+}
+KINDS_OF_SAMPLES = {
+    "image": "images",
+    "event": "recordings of events",
+    "frame": "frames of counts",
+}
 NOT_OF_USERS = ("Args", "Raises", "Example", "Returns")
 
 
 def card(kind: str, cls: type[Component]) -> str:
     """Return the card of a member below its title, as Markdown."""
-    parts = [prose(inspect.getdoc(cls) or "")]
+    parts = [f"*{said}*" for said in facts(cls)]
+    parts.append(prose(inspect.getdoc(cls) or ""))
     found = parameters(cls)
     if found:
         parts.append(fields(found))
@@ -40,6 +52,15 @@ def card(kind: str, cls: type[Component]) -> str:
     parts.append(f"**In Python**: {{py:class}}`{home(cls)}.{cls.__name__}`")
     parts.append(f"```toml\n{snippet(kind, cls)}\n```")
     return "\n\n".join(parts)
+
+
+def facts(cls: Any) -> list[str]:
+    """Return what a class says of itself outside its fields and its docstring."""
+    if cls.family.kind == "trigger":
+        return [f"Marks {KINDS_OF_SAMPLES[cls.modality]}."]
+    if cls.family.kind == "defence":
+        return [TASKS[cls.task]]
+    return []
 
 
 def home(cls: type[Component]) -> str:
