@@ -27,7 +27,6 @@ from spikedoor.data.base import modality_of
 from spikedoor.data.own import folder_source
 from spikedoor.data.strata import split
 from spikedoor.files import npz
-from spikedoor.metrics.intervals import wilson
 from spikedoor.rng import generator
 from spikedoor.rules import Direct
 from spikedoor.snn.encoding import Frames
@@ -59,7 +58,6 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("docs/results/data-audit.csv"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12])
-    parser.add_argument("--table", action="store_true", help="print what is there, as a table")
     parser.add_argument("--trusted", action="store_true", help="with trusted samples")
     parser.add_argument("--rule", choices=("conversion", "direct"), default="conversion")
     parser.add_argument("--data", choices=list(SIZES), nargs="+", default=list(SIZES))
@@ -69,9 +67,6 @@ def main() -> None:
     if given.out.exists():
         with given.out.open() as file:
             lines = list(csv.DictReader(file))
-    if given.table:
-        table(lines)
-        return
     done = {tuple(row[name] for name in COLUMNS[:6]) for row in lines}
     for seed in given.seeds:
         for data, trigger, rate in CASES:
@@ -161,36 +156,6 @@ def extra(whole: Any, rest: Any, seed: int, root: Path, sensor: Any) -> Any:
         name = f"{others.classes[others.labels[i]]}/{i:05}"
         put(others.batch(np.array([i])), root / name)
     return folder_source(root, sensor).inventory().samples
-
-
-def table(lines: list[dict[str, str]]) -> None:
-    """Print the sums over seeds, in Markdown."""
-    together: dict[tuple[str, ...], list[dict[str, str]]] = {}
-    for row in lines:
-        key = tuple(row[name] for name in ("rule", "trusted", "data", "trigger", "rate"))
-        together.setdefault(key, []).append(row)
-    print("| victim | trusted | data | trigger | poison | runs with names | poisoned | named "
-          "| recall | precision | seconds |\n" + "|---" * 11 + "|")  # fmt: skip
-    for (rule, trusted, data, trigger, rate), rows in together.items():
-        poisoned, named, hits = (
-            sum(int(row[name]) for row in rows) for name in ("poisoned", "named", "hits")
-        )
-        busy = sum(int(row["named"]) > 0 for row in rows)
-        spent = [float(row["seconds_victim"]) + float(row["seconds_detectors"]) for row in rows]
-        cells = (
-            rule, "yes" if trusted == "True" else "no", data, trigger, f"{100 * float(rate):g} %",
-            f"{busy} of {len(rows)}", str(poisoned), str(named), share(hits, poisoned),
-            share(hits, named), f"{np.mean(spent):.0f}",
-        )  # fmt: skip
-        print(f"| {' | '.join(cells)} |")
-
-
-def share(part: int, whole: int) -> str:
-    """Return a share in % with Wilson's interval, a dash of nothing."""
-    if not whole:
-        return "–"
-    low, high = (100 * end for end in wilson(part, whole))
-    return f"{100 * part / whole:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def write(path: Path, row: list[Any]) -> None:

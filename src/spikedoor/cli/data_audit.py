@@ -206,6 +206,6 @@ def _doubt(found: DataAudit) -> list[str]:
     else:
         doubt = (
             "Doubt: this is no proof of a clean set. Faint or rare poison leaves no group that the "
-            "small victim could show; docs/own-data.md has how much was missed."
+            "small victim could show; docs/data-audit.md has how much was missed."
         )
     return [basis, doubt]

@@ -31,11 +31,11 @@ class Separation(DataDetector):
 
     SCAn compares a class with the others, whose median says little where classes are few or poison
     is rare. Here each class is held to a law: along the line through the means of its two
-    components, D = |m_1 - m_2| / s (Ashman's measure, s the pooled standard deviation about them)
-    over the mean D found in normal samples, as many in as many dimensions. Of several divisions,
-    each by 2-means from another start, the one of largest D is taken, for the one of least
-    variance may divide the clean samples. The score of the smaller component's samples is this
-    ratio; other samples score 0.
+    components, ``D = |m_1 - m_2| / s`` (Ashman's measure, s the pooled standard deviation about
+    them) over the mean D found in normal samples, as many in as many dimensions. Of several
+    divisions, each by 2-means from another start, the one of largest D is taken, for the one of
+    least variance may divide the clean samples. The score of the smaller component's samples is
+    this ratio; other samples score 0.
 
     Needs: the training set with the labels as given, and samples that are mostly clean, to tell
     how classes spread: a few clean ones of each class, or the training set itself.
@@ -46,7 +46,7 @@ class Separation(DataDetector):
 
     Deviations:
         SCAn's model of features with another test. The threshold is ours, by measurement on clean
-        sets, see ``docs/own-data.md``.
+        sets, see ``docs/data-audit.md``.
     """
 
     features: Kind = "membrane"
@@ -100,7 +100,7 @@ def furthest(values: Values, smallest: float, state: int) -> tuple[float, NDArra
 
 
 def ashman(values: Values, second: NDArray[np.bool_]) -> float:
-    """Return |m_1 - m_2| / s along the line through the means of two groups; 0 with one only.
+    """Return ``|m_1 - m_2| / s`` along the line through the means of two groups; 0 with one only.
 
     s^2 is the variance about the mean of the own group, of all samples together; samples that
     coincide have a separation without bound, which is told as a very large one.
