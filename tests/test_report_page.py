@@ -3,12 +3,15 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from table_cases import missing, row
 from test_report_tables import HALF_FOOLED, OTHER_FOOLED, RIGHT, answers, record
 
 from spikedoor.errors import ConfigError
 from spikedoor.records.query import Table
+from spikedoor.records.samples import Film, Samples
+from spikedoor.records.traces import Course, OutputTraces, Probed
 from spikedoor.report.page import Content, of_records, of_study, page
 
 
@@ -159,6 +162,80 @@ def test_a_click_on_a_head_sorts_and_words_filter(opened, study):
     assert rising[-1] == falling[-1] == "–"
     every.locator("input").fill("patch 80")
     assert every.locator("tbody tr").count() == 1
+
+
+@pytest.fixture
+def shown():
+    """One event a frame, walking along the diagonal; triggered, also one in the corner."""
+    clean = np.zeros((2, 4, 2, 4, 4), np.uint8)
+    clean[:, range(4), 1, range(4), range(4)] = 1
+    triggered = clean.copy()
+    triggered[:, :, 0, 3, 0] = 1
+    film = Film(clean, triggered, np.array([1, 2]), 5000)
+    membrane = np.array([[0.5, 1.5, 0], [1.25, -1, 0]], np.float32)
+    course = Course(membrane, (membrane > 1).astype(np.float32), membrane, 1)
+    picture = np.zeros((1, 8, 8), np.uint8)
+    classes = ("zero", "one", "two")
+    about = ("toy", "direct", "victim", 1, 1, 0, classes, picture, picture)
+    return Samples(film, Probed(*about, (OutputTraces("direct", 1.0, course, course),)))
+
+
+PIXELS = """canvas => [...canvas.getContext('2d').getImageData(0, 0, 4, 4).data]
+    .filter((_, i) => i % 4 === 0)"""
+
+
+def test_the_player_shows_the_frame_of_its_slider_and_plays(opened, run, shown):
+    tab = opened(of_records({"runs/one": run}, {"runs/one": shown}))
+    player = tab.locator(".player")
+    slider, screens = player.locator("input"), player.locator("canvas")
+    assert (screens.count(), slider.get_attribute("max")) == (4, "3")
+
+    def lit(screen: int) -> set[int]:
+        return {i for i, red in enumerate(screens.nth(screen).evaluate(PIXELS)) if red}
+
+    for step in (0, 2, 3):
+        slider.fill(str(step))
+        assert lit(0) == {5 * step}
+        assert lit(1) == {5 * step, 12}
+    assert "15 to 20 ms: 2 events clean, 4 triggered" in player.inner_text()
+    slider.focus()
+    tab.keyboard.press("ArrowLeft")
+    assert lit(0) == {10}
+    player.get_by_role("button").click()
+    expect = pytest.importorskip("playwright.sync_api").expect
+    expect(slider).to_have_value("0")
+    player.get_by_role("button").click()
+    stopped = slider.input_value()
+    tab.wait_for_timeout(300)
+    assert slider.input_value() == stopped
+    assert lit(0) == {5 * int(stopped)}
+
+
+def test_arrow_keys_tell_what_the_pointer_does(opened, run, shown):
+    tab = opened(of_records({"runs/one": run}, {"runs/one": shown}))
+    tip = tab.locator("#tip")
+    drawing = tab.locator(".traces svg").first
+    drawing.focus()
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("ArrowRight")
+    by_key = tip.inner_text()
+    assert by_key == "step 2\ntarget zero: membrane 1.25, fires\ntrue one: membrane -1"
+    tab.keyboard.press("Escape")
+    assert tip.evaluate("tip => tip.style.opacity") == "0"
+    drawing.locator(".step").nth(1).hover()
+    assert tip.inner_text() == by_key
+    chart = tab.locator(".chart svg").first
+    chart.focus()
+    tab.keyboard.press("ArrowRight")
+    first = tip.inner_text()
+    tab.keyboard.press("ArrowDown")
+    assert first.split("\n")[0] != tip.inner_text().split("\n")[0]
+
+
+def test_a_run_without_samples_says_what_makes_them(run):
+    found = of_records({"runs/old one": run})
+    (text,) = section(found, "Output neurons")["texts"]
+    assert text["text"] == "spikedoor probe 'runs/old one' --keep"
 
 
 def test_a_legend_hides_its_line(opened, run):

@@ -190,7 +190,7 @@ def preview(
     picture = out or Path(f"{file.stem}-preview.png")
     recordings = experiment.data.modality == "event"
     check_picture(picture, (*FORMATS, "gif") if recordings else FORMATS)
-    from spikedoor.study.run import examples, gallery
+    from spikedoor.study.examples import examples, gallery
 
     data = experiment.data.load()
     attack = experiment.attack.prepare(data.train, experiment.seed)

@@ -79,6 +79,7 @@ def _runs(folders: list[Path]) -> Content:
     """Read the runs in folders, or in folders of such."""
     from spikedoor.errors import MissingDataError
     from spikedoor.records import Record
+    from spikedoor.records.samples import Samples
     from spikedoor.report.page import of_records
 
     places = [
@@ -92,4 +93,5 @@ def _runs(folders: list[Path]) -> Content:
             f"{', '.join(map(str, folders))}: expected a folder of a run, or of several, with "
             "record.json; found none"
         )
-    return of_records({str(place): Record.read(place) for place in places})
+    records = {str(place): Record.read(place) for place in places}
+    return of_records(records, {place: Samples.read(place, records[place]) for place in records})
