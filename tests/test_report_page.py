@@ -13,6 +13,7 @@ from spikedoor.records.query import Table
 from spikedoor.records.samples import Film, Samples
 from spikedoor.records.traces import Course, OutputTraces, Probed
 from spikedoor.report.page import Content, of_records, of_study, page
+from spikedoor.study.experiment import read_table
 
 
 def told(content: bytes) -> dict:
@@ -180,8 +181,11 @@ def shown():
     return Samples(film, Probed(*about, (OutputTraces("direct", 1.0, course, course),)))
 
 
-PIXELS = """canvas => [...canvas.getContext('2d').getImageData(0, 0, 4, 4).data]
-    .filter((_, i) => i % 4 === 0)"""
+PIXELS = """canvas => {
+    const copy = new OffscreenCanvas(4, 4).getContext('2d', { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    return [...copy.getImageData(0, 0, 4, 4).data].filter((_, i) => i % 4 === 0);
+}"""
 
 
 def test_the_player_shows_the_frame_of_its_slider_and_plays(opened, run, shown):
@@ -202,8 +206,8 @@ def test_the_player_shows_the_frame_of_its_slider_and_plays(opened, run, shown):
     tab.keyboard.press("ArrowLeft")
     assert lit(0) == {10}
     player.get_by_role("button").click()
-    expect = pytest.importorskip("playwright.sync_api").expect
-    expect(slider).to_have_value("0")
+    while slider.input_value() != "0":
+        tab.wait_for_timeout(50)
     player.get_by_role("button").click()
     stopped = slider.input_value()
     tab.wait_for_timeout(300)
@@ -236,6 +240,13 @@ def test_a_run_without_samples_says_what_makes_them(run):
     found = of_records({"runs/old one": run})
     (text,) = section(found, "Output neurons")["texts"]
     assert text["text"] == "spikedoor probe 'runs/old one' --keep"
+
+
+def test_what_a_page_shows_of_a_run_repeats_it(run, tmp_path):
+    again = section(of_records({"runs/one": run}), "To do it again")["texts"]
+    assert again[0]["text"] == "spikedoor run runs/one/record.json"
+    (tmp_path / "one.json").write_text(again[1]["text"])
+    assert read_table(tmp_path / "one.json") == run.experiment
 
 
 def test_a_legend_hides_its_line(opened, run):

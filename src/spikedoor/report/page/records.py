@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -65,8 +66,11 @@ def of_records(
         },
         {
             "title": "To do it again",
+            "note": "The record itself is what a run is repeated from; what a page shows under it "
+            "may be saved as a .json in its place.",
             "texts": [
-                {"title": told, "text": _repeated(record)} for told, record in records.items()
+                {"title": "Commands", "text": "\n".join(map(_command, records)), "open": True},
+                *({"title": place, "text": _repeated(r)} for place, r in records.items()),
             ],
         },
     ]
@@ -225,3 +229,7 @@ def _repeated(record: Record) -> str:
         "poison": record.poison,
     }
     return json.dumps(about, indent=1)
+
+
+def _command(place: str) -> str:
+    return f"spikedoor run {shlex.quote(f'{place}/record.json')}"
