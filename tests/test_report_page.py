@@ -99,6 +99,40 @@ def test_a_study_is_drawn_by_what_varies_and_names_what_is_missing(study):
     assert any(cell["text"] == "missing" and "out of memory" in cell["small"] for cell in cells)
 
 
+def converted(name, step, **measured):
+    about = {"part": "C", "rule": "conversion", "rule.converter": name}
+    return row(0, *measured.values(), stage="converted", **about, T=step)
+
+
+def test_few_lines_share_a_chart_and_many_have_one_each():
+    names = [f"converter {i}" for i in range(9)]
+    for shown in (names[:2], names):
+        rows = [converted(n, t, c=t / 10, a=t / 20, r=0.5) for n in shown for t in (4, 8)]
+        charts = section(of_study("c", Table.of(rows), ""), "Migration by time steps")["charts"]
+        lines = {(chart["title"], one["name"]) for chart in charts for one in chart["series"]}
+        if len(shown) == 2:
+            assert {title for title, _ in lines} == {
+                f"{measure} by T" for measure in ("clean accuracy", "ASR", "migration ratio")
+            }
+        else:
+            assert {title for title, _ in lines} == set(names)
+            assert len(lines) == 3 * len(names)
+        assert {p["y"] for c in charts for o in c["series"] for p in o["points"]} == {
+            0.2, 0.4, 0.5, 0.8
+        }  # fmt: skip
+
+
+def test_steps_come_from_their_own_rows_and_times_from_each_stage_once():
+    rows = [converted(n, 8, c=0.9, a=0.8, r=0.9) for n in ("max", "other")]
+    steps = [converted(n, t, c=0.9, a=0.8, r=0.9) for n in ("max", "other") for t in range(1, 9)]
+    found = of_study("c", Table.of(rows), "", Table.of(steps))
+    chart = section(found, "Migration by time steps")["charts"][0]
+    assert [p["x"] for p in chart["series"][0]["points"]] == list(range(1, 9))
+    (time,) = section(found, "Time")["charts"]
+    assert time["names"] == ["LR_C conversion, converted"]
+    assert [p["y"] for p in time["series"][0]["points"]] == [2.0]
+
+
 def test_no_rows_make_no_page():
     with pytest.raises(ConfigError, match="one row"):
         of_study("rates", Table.of([]), "")

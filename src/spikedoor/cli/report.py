@@ -66,13 +66,19 @@ def _swept(
 ) -> Content:
     from spikedoor.records.query import Table
     from spikedoor.report.page import of_study
+    from spikedoor.report.page.samples import drawn
+    from spikedoor.study.triggers import triggers
 
     with to_read(store) as opened:
-        rows = campaign_of(file, opened, settings).rows(pool_folds=pool_folds)
-    found = Table.of(rows)
+        campaign = campaign_of(file, opened, settings)
+        found = Table.of(campaign.rows(pool_folds=pool_folds))
+        varied = "rule.steps" in found.columns
+        steps = None if varied else Table.of(campaign.rows(True, pool_folds)).mean()
+        shown = triggers(campaign)
     changed = "".join(f" --set '{one}'" for one in settings or ())
     command = f"spikedoor sweep {file} --store {store}{changed}\n\n{file.read_text('utf-8')}"
-    return of_study(file.stem, found if each_seed else found.mean(), command)
+    table = found if each_seed else found.mean()
+    return of_study(file.stem, table, command, steps, drawn(shown))
 
 
 def _runs(folders: list[Path]) -> Content:

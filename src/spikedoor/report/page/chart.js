@@ -1,7 +1,7 @@
 /* Series of points with intervals over a number, or over names. */
-function chart(into, { title, note, x, y, log, names, limits, raw, series }) {
+function chart(into, { title, note, x, y, log, names, limits, raw, small, series }) {
   const wide = names && names.length > 8;
-  const [width, height, left, right, top, bottom] = [wide ? 960 : 460, 270, 40, 12, 12, names ? 62 : 38];
+  const [width, height, left, right, top, bottom] = [wide ? 960 : small ? 300 : 460, small ? 200 : 270, 40, 12, 12, names ? 30 + 3.2 * Math.max(...names.map((name) => name.length)) : 38];
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, "aria-label": `${title}; arrow keys tell the values` });
   const points = series.flatMap((one) => one.points);
   const scale = log && points.every((point) => point.x > 0) ? Math.log10 : (value) => value;
@@ -20,7 +20,7 @@ function chart(into, { title, note, x, y, log, names, limits, raw, series }) {
     svg.append(shape("text", { x: left - 6, y: up(level) + 4, "text-anchor": "end" }, String(text)));
   }
   const ticks = names ? names.map((_, i) => i) : loose ? [0, 25, 50, 75, 100] : [...new Set(points.map((point) => point.x))].sort((one, other) => one - other);
-  const every = Math.ceil(ticks.length / 8);
+  const every = Math.ceil(ticks.length / (small ? 5 : 8));
   ticks.forEach((value, i) => {
     if (!names && i % every && i !== ticks.length - 1) return;
     const [column, row] = [across(value), height - bottom + 16];

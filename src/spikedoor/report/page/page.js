@@ -9,7 +9,7 @@ for (const section of told.sections) {
   if (section.note) made.append(element("p", { class: "note" }, section.note));
   if (section.table) table(made, section.table);
   if (section.charts) {
-    const grid = element("div", { class: "charts" });
+    const grid = element("div", { class: section.charts.every((one) => one.small) ? "charts small" : "charts" });
     section.charts.forEach((one) => chart(grid, one));
     made.append(grid);
   }

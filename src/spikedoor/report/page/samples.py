@@ -19,7 +19,7 @@ from spikedoor.records.traces import Course, Probed
 from spikedoor.report.images import difference
 from spikedoor.report.tables import label
 
-__all__ = ["galleries", "gallery", "lacking", "player", "players", "traces"]
+__all__ = ["drawn", "galleries", "gallery", "lacking", "player", "players", "traces"]
 
 _MOST = 12
 """Classes whose output neurons are drawn."""
@@ -84,6 +84,16 @@ def player(title: str, film: Film, classes: tuple[str, ...]) -> dict[str, Any]:
         "size": [width, height],
         "window": film.window / 1000,
         "counts": both.sum((1, 3, 4, 5), dtype=np.int64).tolist(),
+    }
+
+
+def drawn(
+    shown: Mapping[str, tuple[Gallery, Film | None, tuple[str, ...]]],
+) -> dict[str, list[dict[str, Any]]]:
+    """Return galleries and players of triggers by name: samples, recordings, names of classes."""
+    return {
+        "galleries": [gallery(name, one, classes) for name, (one, _, classes) in shown.items()],
+        "players": [player(name, one, classes) for name, (_, one, classes) in shown.items() if one],
     }
 
 

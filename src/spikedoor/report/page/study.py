@@ -9,7 +9,8 @@ from typing import Any
 from spikedoor.errors import ConfigError
 from spikedoor.records.columns import companions, identification, measures
 from spikedoor.records.query import Table
-from spikedoor.report.charts.series import TITLES, Row, final_stages
+from spikedoor.report.charts.overhead import times
+from spikedoor.report.charts.series import TITLES, Row, final_stages, named
 from spikedoor.report.page.html import Content, cell, filled, point
 
 __all__ = ["of_study"]
@@ -20,13 +21,21 @@ _SHOWN = (
 )  # fmt: skip
 
 
-def of_study(name: str, table: Table, command: str) -> Content:
+def of_study(
+    name: str,
+    table: Table,
+    command: str,
+    steps: Table | None = None,
+    triggers: dict[str, Any] | None = None,
+) -> Content:
     """Return what a page says of a study.
 
     Args:
         name: What the study is called.
         table: Its rows, of single seeds or of means; see `Table`.
         command: What repeats it.
+        steps: The same after every step, for a study that does not vary the steps itself.
+        triggers: Galleries and players, as a section of a page has them.
 
     Raises:
         ConfigError: If there are no rows.
@@ -36,12 +45,15 @@ def of_study(name: str, table: Table, command: str) -> Content:
         raise ConfigError(f"{name}: expected one row of results or more, got none")
     axes, final = _axes(table.columns, rows), _final(table)
     own = _axes(table.columns, final)
-    converted = [row for row in rows if row.get("stage") == "converted"]
+    converted = [row for row in (steps or table).rows if row.get("stage") == "converted"]
+    along = _axes((steps or table).columns, converted)
     sections = [
         {"title": "Poison rate", "charts": _over(final, own, "attack.rate", _RATES)},
-        {"title": "Migration by time steps", "charts": _over(converted, own, "T", _MIGRATION)},
+        {"title": "Migration by time steps", "charts": _over(converted, along, "T", _MIGRATION)},
+        {"title": "The triggers", **(triggers or {})},
         {"title": "Detectors", "charts": _detectors(final, own)},
         {"title": "What a repair leaves", "note": _TRADE, "charts": _repairs(final, own)},
+        {"title": "Time", "note": _TIME, "charts": _overhead(table)},
         {"title": "The board", "note": _BOARD, "table": _board(final, own)},
         {"title": "Every row", "table": _table(table, axes)},
         {"title": "To do it again", "texts": [{"title": "Command", "text": command, "open": True}]},
@@ -56,10 +68,15 @@ def of_study(name: str, table: Table, command: str) -> Content:
 
 _RATES = ("attack_success", "clean_accuracy")
 _MIGRATION = ("migration_ratio", "attack_success", "clean_accuracy")
+_INKS = {"clean accuracy": "a", "ASR": "b", "migration ratio": "c"}
+"""Colours as on the page of a run."""
+_CROWD = 6
+"""Lines above which each has a chart of its own."""
 _BOARD = (
     "Clean accuracy / ASR of the last stage after its last step, of detectors the AUROC, in %, "
     "with the interval of the ASR or AUROC. What is missing is named with its reason."
 )
+_TIME = "Mean seconds to make each stage; one that many experiments share counts once."
 _TRADE = (
     "Up and to the left is better: accuracy kept, backdoor gone. Bars are 95 % intervals of both."
 )
@@ -106,12 +123,7 @@ def _told(row: Row, name: str) -> str:
 
 
 def _name(row: Row, axes: Iterable[str], without: Sequence[str] = ()) -> str:
-    told = [
-        f"{c.rpartition('.')[2]} = {row[c]}" if isinstance(row[c], (int, float)) else str(row[c])
-        for c in axes
-        if c not in without and row.get(c) not in (None, "")
-    ]
-    return ", ".join(told) or "all"
+    return named(row, [c for c in axes if c not in without]) or "all"
 
 
 def _cell(row: Row, name: str) -> dict[str, Any] | None:
@@ -145,23 +157,57 @@ def _over(
     apart = (x, "seed", "stage", *outer)
     charts = []
     for attack in dict.fromkeys(_name(row, outer) for row in rows):
+        after = f", {attack}" if outer else ""
+        drawn: dict[str, list[dict[str, Any]]] = {}
         for name in names:
             shown = [
                 row
                 for row in rows
                 if _name(row, outer) == attack and row.get(name) is not None and row[x] is not None
             ]
-            series = _grouped(
+            found = _grouped(
                 shown,
                 lambda row: _name(row, axes, apart),
                 lambda row, name=name: _point(row, row[x], name, f"{x} = {row[x]}"),
             )
-            if any(len(line["points"]) > 1 for line in series):
-                title = f"{TITLES[name].removesuffix(' (%)')} by {x}" + (
-                    f", {attack}" if outer else ""
-                )
-                charts.append({"title": title, "x": x, "y": "%", "log": True, "series": series})
+            if any(len(line["points"]) > 1 for line in found):
+                drawn[TITLES[name].removesuffix(" (%)")] = found
+        shape: dict[str, Any] = {"x": x, "y": "%", "log": True}
+        if max((len(lines) for lines in drawn.values()), default=0) > _CROWD:
+            drawn, shape = _turned(drawn), {**shape, "small": True}
+            titles = {name: f"{name}{after}" for name in drawn}
+        else:
+            titles = {name: f"{name} by {x}{after}" for name in drawn}
+        charts += [{"title": titles[n], **shape, "series": lines} for n, lines in drawn.items()]
     return charts
+
+
+def _turned(drawn: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Return a chart for each line, with a line for each chart."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for measure, lines in reversed(drawn.items()):
+        for line in lines:
+            look = {"ink": _INKS.get(measure), "dashed": measure == "migration ratio"}
+            found.setdefault(line["name"], []).append({**line, "name": measure, **look})
+    return found
+
+
+def _overhead(table: Table) -> list[dict[str, Any]]:
+    rows = times(table)
+    if not rows:
+        return []
+    names = list(dict.fromkeys(str(row["stage"]) for row in rows))
+
+    def made(row: Row) -> dict[str, Any]:
+        took, low, high = (row[n] for n in ("took", *companions("took")[:2]))
+        low, high = (max(took if end is None else end, 0) for end in (low, high))
+        told = f"{row['stage']}: {took:.3g} s [{low:.3g}, {high:.3g}]"
+        return {"x": names.index(row["stage"]), "y": took, "low": low, "high": high, "told": told}
+
+    series = _grouped(rows, lambda row: str(row["of"]), made)
+    most = max(point["y"] for line in series for point in line["points"])
+    chart = {"title": "Training and conversion", "y": "s", "names": names, "raw": True}
+    return [{**chart, "limits": [0, 1.1 * most], "series": series}]
 
 
 def _detectors(rows: Sequence[Row], axes: Sequence[str]) -> list[dict[str, Any]]:
