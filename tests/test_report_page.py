@@ -12,7 +12,7 @@ from spikedoor.errors import ConfigError
 from spikedoor.records.query import Table
 from spikedoor.records.samples import Film, Samples
 from spikedoor.records.traces import Course, OutputTraces, Probed
-from spikedoor.report.page import Content, of_records, of_study, page
+from spikedoor.report.page import Content, of_leaderboard, of_records, of_study, page
 from spikedoor.study.experiment import read_table
 
 
@@ -281,6 +281,45 @@ def test_what_a_page_shows_of_a_run_repeats_it(run, tmp_path):
     assert again[0]["text"] == "spikedoor run runs/one/record.json"
     (tmp_path / "one.json").write_text(again[1]["text"])
     assert read_table(tmp_path / "one.json") == run.experiment
+
+
+@pytest.fixture
+def ranking():
+    def defended(method, trigger, stage, clean=None, attack=None, reason=None, **measured):
+        about = {"rule": "direct", "defence.method": method, "attack.trigger": trigger}
+        status = "missing" if reason else "done"
+        made = row(0, clean, attack, stage=stage, status=status, reason=reason, **about)
+        for name in ("auroc", "effectiveness"):
+            value = measured.get(name)
+            limits = dict.fromkeys((f"{name}.low", f"{name}.high", f"{name}.count"), value)
+            made |= {name: value, **limits}
+        return made
+
+    rows = [
+        defended("worse", "patch", "direct", 0.9, 0.9, auroc=0.6),
+        defended("worse", "blended", "direct", 0.9, 0.9, auroc=0.8),
+        defended("better", "patch", "direct", 0.9, 0.9, auroc=0.9),
+        defended("better", "blended", "direct", reason="detection failed: too few samples"),
+        *(defended("prune", t, "direct", 0.9, 0.9) for t in ("patch", "blended")),
+        defended("prune", "patch", "repaired", 0.8, 0.1, effectiveness=0.85),
+        defended("prune", "blended", "repaired", reason="not run yet"),
+    ]
+    return of_leaderboard({"digits": Table.of(rows).mean()}, "spikedoor sweep digits.toml")
+
+
+def test_a_leaderboard_ranks_by_means_and_says_why_a_cell_is_missing(ranking, opened):
+    detectors = section(ranking, "digits: detectors")["table"]
+    assert detectors["columns"] == ["method", "mean", "cells", "patch", "blended"]
+    told = [(line[0], line[1]["value"], line[2]) for line in detectors["rows"]]
+    assert told == [("better", 0.9, "1 of 2"), ("worse", pytest.approx(0.7), "2 of 2")]
+    gap = detectors["rows"][0][4]
+    assert (gap["text"], gap["small"]) == ("missing", "detection failed: too few samples")
+    (repair,) = section(ranking, "digits: repairs")["table"]["rows"]
+    assert (repair[0], repair[1]["value"], repair[3]["value"]) == ("prune", 0.85, 0.85)
+    assert repair[4]["small"] == "not run yet"
+    assert "2 of 6 cells" in ranking.verdict
+    tab = opened(ranking)
+    assert "too few samples" in tab.locator("table").first.inner_text()
 
 
 def test_a_legend_hides_its_line(opened, run):

@@ -13,8 +13,11 @@ for (const section of told.sections) {
     section.charts.forEach((one) => chart(grid, one));
     made.append(grid);
   }
-  for (const one of section.galleries || []) gallery(made, one);
-  for (const one of section.players || []) player(made, one);
+  const films = new Map((section.players || []).map((one) => [one.title, one]));
+  for (const one of section.galleries || []) {
+    gallery(made, one);
+    if (films.has(one.title)) player(made, films.get(one.title));
+  }
   for (const one of section.traces || []) traces(made, one);
   for (const one of section.texts || []) made.append(element("details", one.open ? { open: "" } : {}, element("summary", {}, one.title), element("pre", {}, one.text)));
   main.append(made);

@@ -13,7 +13,7 @@ function gallery(into, { title, kinds }) {
 /* Recordings in time: all of them at the same moment, clean above triggered. */
 function player(into, { title, clean, triggered, labels, frames, size, window: lasts, counts }) {
   const [width, height] = size;
-  const made = element("figure", { class: "player" }, element("h3", {}, title));
+  const made = element("figure", { class: "player", "aria-label": `${title}, in time` });
   const row = element("div", { class: "gallery" });
   const screens = [];
   labels.forEach((label, i) => {
