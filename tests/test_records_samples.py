@@ -113,6 +113,13 @@ def test_probe_keeps_the_sample_asked_for_where_a_run_has_none(cli, events, tmp_
     assert cli("probe", folder, "--twin", "--keep")[0] == 2
 
 
+def test_the_page_of_a_run_has_them(cli, events, tmp_path):
+    assert cli("report", events[1], "--out", "page.html")[0] == 0
+    content = (tmp_path / "page.html").read_text()
+    assert '"players": [{' in content
+    assert '"traces": [{' in content
+
+
 def test_an_ann_has_a_film_alone(tmp_path):
     record, folder = made(ANN(encoding=Frames().for_ann(1), training=QUICK), tmp_path / "ann")
     found = Samples.read(folder, record)
