@@ -283,6 +283,17 @@ def test_what_a_page_shows_of_a_run_repeats_it(run, tmp_path):
     assert read_table(tmp_path / "one.json") == run.experiment
 
 
+def test_paper_is_white_and_holds_the_page(opened, run, shown):
+    whole = of_records({"runs/one": run}, {"runs/one": shown})
+    tab = opened(whole, viewport={"width": 760, "height": 900}, color_scheme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert tab.evaluate(ground) != "rgb(255, 255, 255)"
+    tab.emulate_media(media="print")
+    assert tab.evaluate(ground) == "rgb(255, 255, 255)"
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not tab.locator(".controls button").is_visible()
+
+
 @pytest.fixture
 def ranking():
     def defended(method, trigger, stage, clean=None, attack=None, reason=None, **measured):

@@ -53,7 +53,8 @@ function chart(into, { title, note, x, y, log, names, limits, raw, small, series
     }));
     svg.append(group);
     const swatch = element("i");
-    swatch.style.background = ink;
+    if (one.dashed) swatch.style.border = `2px solid ${ink}`;
+    else swatch.style.background = ink;
     const button = element("button", { type: "button", "aria-pressed": "true" }, swatch, one.name);
     button.addEventListener("click", () => {
       const shown = group.style.display === "none";
