@@ -14,7 +14,9 @@ from spikedoor.metrics import Answers
 from spikedoor.records import Gallery, Record
 from spikedoor.records.conditions import Condition
 from spikedoor.records.entry import _decode, _seal, encode
+from spikedoor.records.samples import Film, Samples
 from spikedoor.records.store import Store
+from spikedoor.records.traces import Course, OutputTraces, Probed
 from spikedoor.study.experiment import override
 from spikedoor.study.preset import load_preset, presets
 from spikedoor.study.sweep import load_sweep
@@ -58,6 +60,23 @@ def _record() -> dict[str, bytes]:
     folder = _put({}, "record")
     Record(*plain, stages, found, gallery, "2026-01-01", stages).write(folder)
     return {name: (folder / name).read_bytes() for name in ("record.json", "record.npz")}
+
+
+def _samples() -> dict[str, bytes]:
+    files = _record()
+    folder = _put(files, "samples")
+    film = Film(*(np.zeros((1, 2, 2, 4, 4), np.uint8),) * 2, np.array([1]), 1000)
+    course = Course(*(np.zeros((2, 2), np.float32),) * 3, predicted=0)
+    picture = np.zeros((1, 4, 4), np.uint8)
+    about = ("digits", "direct", "victim", 1, 1, 0, ("a", "b"), picture, picture)
+    traces = OutputTraces("direct", 1.0, course, course)
+    Samples(film, Probed(*about, (traces,))).write(folder)
+    return {**files, "samples.npz": (folder / "samples.npz").read_bytes()}
+
+
+def _read_samples(files: dict[str, bytes]) -> None:
+    folder = _put(files, "samples")
+    Samples.read(folder, Record.read(folder))
 
 
 def _entry() -> list[bytes]:
@@ -104,6 +123,7 @@ def _read_setting(data: bytes) -> None:
 TARGETS = {
     "victim": several(_victim, lambda files: Victim.load(_put(files, "victim")), KEYS),
     "record": several(_record, lambda files: Record.read(_put(files, "record")).to_json()),
+    "samples": several(_samples, _read_samples),
     "entry": Target(_entry, lambda data: _decode(_seal(data)), (b"sha256", b"files", b"inputs")),
     "plan": Target(_plan, _read_plan, (b"indices", b"targets", b"cover_rate")),
     "weights": Target(

@@ -54,7 +54,8 @@ def test_everything_is_in_the_folder(made):
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     stages = {f"{v}/{s}.safetensors" for v in ("victim", "twin") for s in record.stages}
     assert files == {
-        *("record.json", "record.npz", "plan.json", "victim/victim.json", "twin/victim.json"),
+        *("record.json", "record.npz", "samples.npz", "plan.json"),
+        *("victim/victim.json", "twin/victim.json"),
         *stages,
     }
     assert Experiment.from_dict(record.experiment).to_dict() == record.experiment

@@ -3,13 +3,17 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from table_cases import missing, row
 from test_report_tables import HALF_FOOLED, OTHER_FOOLED, RIGHT, answers, record
 
 from spikedoor.errors import ConfigError
 from spikedoor.records.query import Table
-from spikedoor.report.page import Content, of_records, of_study, page
+from spikedoor.records.samples import Film, Samples
+from spikedoor.records.traces import Course, OutputTraces, Probed
+from spikedoor.report.page import Content, of_leaderboard, of_records, of_study, page
+from spikedoor.study.experiment import read_table
 
 
 def told(content: bytes) -> dict:
@@ -95,6 +99,40 @@ def test_a_study_is_drawn_by_what_varies_and_names_what_is_missing(study):
     assert any(cell["text"] == "missing" and "out of memory" in cell["small"] for cell in cells)
 
 
+def converted(name, step, **measured):
+    about = {"part": "C", "rule": "conversion", "rule.converter": name}
+    return row(0, *measured.values(), stage="converted", **about, T=step)
+
+
+def test_few_lines_share_a_chart_and_many_have_one_each():
+    names = [f"converter {i}" for i in range(9)]
+    for shown in (names[:2], names):
+        rows = [converted(n, t, c=t / 10, a=t / 20, r=0.5) for n in shown for t in (4, 8)]
+        charts = section(of_study("c", Table.of(rows), ""), "Migration by time steps")["charts"]
+        lines = {(chart["title"], one["name"]) for chart in charts for one in chart["series"]}
+        if len(shown) == 2:
+            assert {title for title, _ in lines} == {
+                f"{measure} by T" for measure in ("clean accuracy", "ASR", "migration ratio")
+            }
+        else:
+            assert {title for title, _ in lines} == set(names)
+            assert len(lines) == 3 * len(names)
+        assert {p["y"] for c in charts for o in c["series"] for p in o["points"]} == {
+            0.2, 0.4, 0.5, 0.8
+        }  # fmt: skip
+
+
+def test_steps_come_from_their_own_rows_and_times_from_each_stage_once():
+    rows = [converted(n, 8, c=0.9, a=0.8, r=0.9) for n in ("max", "other")]
+    steps = [converted(n, t, c=0.9, a=0.8, r=0.9) for n in ("max", "other") for t in range(1, 9)]
+    found = of_study("c", Table.of(rows), "", Table.of(steps))
+    chart = section(found, "Migration by time steps")["charts"][0]
+    assert [p["x"] for p in chart["series"][0]["points"]] == list(range(1, 9))
+    (time,) = section(found, "Time")["charts"]
+    assert time["names"] == ["LR_C conversion, converted"]
+    assert [p["y"] for p in time["series"][0]["points"]] == [2.0]
+
+
 def test_no_rows_make_no_page():
     with pytest.raises(ConfigError, match="one row"):
         of_study("rates", Table.of([]), "")
@@ -159,6 +197,140 @@ def test_a_click_on_a_head_sorts_and_words_filter(opened, study):
     assert rising[-1] == falling[-1] == "–"
     every.locator("input").fill("patch 80")
     assert every.locator("tbody tr").count() == 1
+
+
+@pytest.fixture
+def shown():
+    """One event a frame, walking along the diagonal; triggered, also one in the corner."""
+    clean = np.zeros((2, 4, 2, 4, 4), np.uint8)
+    clean[:, range(4), 1, range(4), range(4)] = 1
+    triggered = clean.copy()
+    triggered[:, :, 0, 3, 0] = 1
+    film = Film(clean, triggered, np.array([1, 2]), 5000)
+    membrane = np.array([[0.5, 1.5, 0], [1.25, -1, 0]], np.float32)
+    course = Course(membrane, (membrane > 1).astype(np.float32), membrane, 1)
+    picture = np.zeros((1, 8, 8), np.uint8)
+    classes = ("zero", "one", "two")
+    about = ("toy", "direct", "victim", 1, 1, 0, classes, picture, picture)
+    return Samples(film, Probed(*about, (OutputTraces("direct", 1.0, course, course),)))
+
+
+PIXELS = """canvas => {
+    const copy = new OffscreenCanvas(4, 4).getContext('2d', { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    return [...copy.getImageData(0, 0, 4, 4).data].filter((_, i) => i % 4 === 0);
+}"""
+
+
+def test_the_player_shows_the_frame_of_its_slider_and_plays(opened, run, shown):
+    tab = opened(of_records({"runs/one": run}, {"runs/one": shown}))
+    player = tab.locator(".player")
+    slider, screens = player.locator("input"), player.locator("canvas")
+    assert (screens.count(), slider.get_attribute("max")) == (4, "3")
+
+    def lit(screen: int) -> set[int]:
+        return {i for i, red in enumerate(screens.nth(screen).evaluate(PIXELS)) if red}
+
+    for step in (0, 2, 3):
+        slider.fill(str(step))
+        assert lit(0) == {5 * step}
+        assert lit(1) == {5 * step, 12}
+    assert "15 to 20 ms: 2 events clean, 4 triggered" in player.inner_text()
+    slider.focus()
+    tab.keyboard.press("ArrowLeft")
+    assert lit(0) == {10}
+    player.get_by_role("button").click()
+    while slider.input_value() != "0":
+        tab.wait_for_timeout(50)
+    player.get_by_role("button").click()
+    stopped = slider.input_value()
+    tab.wait_for_timeout(300)
+    assert slider.input_value() == stopped
+    assert lit(0) == {5 * int(stopped)}
+
+
+def test_arrow_keys_tell_what_the_pointer_does(opened, run, shown):
+    tab = opened(of_records({"runs/one": run}, {"runs/one": shown}))
+    tip = tab.locator("#tip")
+    drawing = tab.locator(".traces svg").first
+    drawing.focus()
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("ArrowRight")
+    by_key = tip.inner_text()
+    assert by_key == "step 2\ntarget zero: membrane 1.25, fires\ntrue one: membrane -1"
+    tab.keyboard.press("Escape")
+    assert tip.evaluate("tip => tip.style.opacity") == "0"
+    drawing.locator(".step").nth(1).hover()
+    assert tip.inner_text() == by_key
+    chart = tab.locator(".chart svg").first
+    chart.focus()
+    tab.keyboard.press("ArrowRight")
+    first = tip.inner_text()
+    tab.keyboard.press("ArrowDown")
+    assert first.split("\n")[0] != tip.inner_text().split("\n")[0]
+
+
+def test_a_run_without_samples_says_what_makes_them(run):
+    found = of_records({"runs/old one": run})
+    (text,) = section(found, "Output neurons")["texts"]
+    assert text["text"] == "spikedoor probe 'runs/old one' --keep"
+
+
+def test_what_a_page_shows_of_a_run_repeats_it(run, tmp_path):
+    again = section(of_records({"runs/one": run}), "To do it again")["texts"]
+    assert again[0]["text"] == "spikedoor run runs/one/record.json"
+    (tmp_path / "one.json").write_text(again[1]["text"])
+    assert read_table(tmp_path / "one.json") == run.experiment
+
+
+def test_paper_is_white_and_holds_the_page(opened, run, shown):
+    whole = of_records({"runs/one": run}, {"runs/one": shown})
+    tab = opened(whole, viewport={"width": 760, "height": 900}, color_scheme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert tab.evaluate(ground) != "rgb(255, 255, 255)"
+    tab.emulate_media(media="print")
+    assert tab.evaluate(ground) == "rgb(255, 255, 255)"
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not tab.locator(".controls button").is_visible()
+
+
+@pytest.fixture
+def ranking():
+    def defended(method, trigger, stage, clean=None, attack=None, reason=None, **measured):
+        about = {"rule": "direct", "defence.method": method, "attack.trigger": trigger}
+        status = "missing" if reason else "done"
+        made = row(0, clean, attack, stage=stage, status=status, reason=reason, **about)
+        for name in ("auroc", "effectiveness"):
+            value = measured.get(name)
+            limits = dict.fromkeys((f"{name}.low", f"{name}.high", f"{name}.count"), value)
+            made |= {name: value, **limits}
+        return made
+
+    rows = [
+        defended("worse", "patch", "direct", 0.9, 0.9, auroc=0.6),
+        defended("worse", "blended", "direct", 0.9, 0.9, auroc=0.8),
+        defended("better", "patch", "direct", 0.9, 0.9, auroc=0.9),
+        defended("better", "blended", "direct", reason="detection failed: too few samples"),
+        *(defended("prune", t, "direct", 0.9, 0.9) for t in ("patch", "blended")),
+        defended("prune", "patch", "repaired", 0.8, 0.1, effectiveness=0.85),
+        defended("prune", "blended", "repaired", reason="not run yet"),
+    ]
+    return of_leaderboard({"digits": Table.of(rows).mean()}, "spikedoor sweep digits.toml")
+
+
+def test_a_leaderboard_ranks_by_means_and_says_why_a_cell_is_missing(ranking, opened):
+    detectors = section(ranking, "digits: detectors")["table"]
+    assert detectors["columns"] == ["method", "mean", "cells", "patch", "blended"]
+    told = [(line[0], line[1]["value"], line[2]) for line in detectors["rows"]]
+    assert told == [("better", 0.9, "1 of 2"), ("worse", pytest.approx(0.7), "2 of 2")]
+    gap = detectors["rows"][0][4]
+    assert (gap["text"], gap["small"]) == ("missing", "detection failed: too few samples")
+    (repair,) = section(ranking, "digits: repairs")["table"]["rows"]
+    assert (repair[0], repair[1]["value"], repair[3]["value"]) == ("prune", 0.85, 0.85)
+    assert repair[4]["small"] == "not run yet"
+    assert "2 of 6 cells" in ranking.verdict
+    tab = opened(ranking)
+    assert "too few samples" in tab.locator("table").first.inner_text()
 
 
 def test_a_legend_hides_its_line(opened, run):

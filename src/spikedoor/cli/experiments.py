@@ -30,6 +30,7 @@ Examples:
   spikedoor run experiment.toml --set attack.rate=0.1 --set rule.steps=8 --out high-rate
   spikedoor run experiment.toml --set rule=conversion --no-twin --json
   spikedoor run digits --every-step
+  spikedoor run runs/digits-1/record.json
 """
 CHECK_EXAMPLES = """\b
 Examples:
@@ -43,7 +44,10 @@ Examples:
 """
 
 File = Annotated[
-    Path, typer.Argument(metavar="FILE.toml", help="The experiment, or the name of a preset.")
+    Path,
+    typer.Argument(
+        metavar="FILE.toml", help="The experiment, a preset's name, or a run's record.json."
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -190,7 +194,7 @@ def preview(
     picture = out or Path(f"{file.stem}-preview.png")
     recordings = experiment.data.modality == "event"
     check_picture(picture, (*FORMATS, "gif") if recordings else FORMATS)
-    from spikedoor.study.run import examples, gallery
+    from spikedoor.study.examples import examples, gallery
 
     data = experiment.data.load()
     attack = experiment.attack.prepare(data.train, experiment.seed)

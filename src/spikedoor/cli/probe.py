@@ -19,6 +19,7 @@ Examples:
   spikedoor probe runs/digits-1
   spikedoor probe runs/digits-1 --class 3 --out traces.svg
   spikedoor probe runs/digits-1 --sample 17 --twin --json
+  spikedoor probe runs/digits-1 --sample 17 --keep
 """
 
 
@@ -38,6 +39,9 @@ def probe(
     twin: Annotated[
         bool, typer.Option("--twin", help="Look at the clean twin, as the control.")
     ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Put the sample into DIR, for the page of `report`.")
+    ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print the numbers behind the picture as JSON.")
     ] = False,
@@ -48,14 +52,21 @@ def probe(
     record and weights are in DIR. Where its readout counts no spikes, the output neurons are of the
     stage's own model, with the settings it began with, and no part of its answer.
     """
+    from spikedoor.errors import ConfigError
     from spikedoor.report.figures import check_picture
 
+    if keep and twin:
+        raise ConfigError("--keep: a page shows the victim; leave out --twin")
     picture = check_picture(out or Path(f"{folder.resolve().name}-traces.png"))
     from spikedoor.report.figures import save
     from spikedoor.report.traces import output_figure
     from spikedoor.study.probe import probe
 
     found = probe(folder, sample, label, "twin" if twin else "victim")
+    if keep:
+        from spikedoor.study.samples import keep as put
+
+        put(folder, found)
     save(output_figure(found), picture)
     if json:
         print_json({"picture": str(picture), **_numbers(found)})

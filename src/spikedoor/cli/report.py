@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,19 +28,23 @@ Examples:
   spikedoor report runs/digits-1
   spikedoor report runs/demo-1 --out demo.html
   spikedoor report rates.toml --store runs/store --out rates.html
+  spikedoor report rates.toml defences.toml --leaderboard --out board.html
 """
 
 
 def report(
     source: Annotated[
         list[Path],
-        typer.Argument(metavar="DIR|FILE.toml", help="Folders of runs, or one sweep."),
+        typer.Argument(metavar="DIR|FILE.toml", help="Folders of runs, or a sweep."),
     ],
     store: StoreFolder = DEFAULT_STORE,
     settings: Settings = None,
     pool_folds: PoolFolds = False,
     each_seed: Annotated[
         bool, typer.Option("--each-seed", help="Of a sweep, seeds apart and not their means.")
+    ] = False,
+    leaderboard: Annotated[
+        bool, typer.Option("--leaderboard", help="Of sweeps, rank what they compare.")
     ] = False,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Page to write.")] = Path("report.html"),
 ) -> None:
@@ -55,7 +60,12 @@ def report(
     if out.suffix.lower() not in (".html", ".htm"):
         raise OutputError(f"{out}: expected a name ending in .html")
     sweep = len(source) == 1 and source[0].suffix == ".toml"
-    made = _swept(source[0], store, settings, pool_folds, each_seed) if sweep else _runs(source)
+    if leaderboard:
+        made = _leaderboard(source, store, settings, pool_folds)
+    elif sweep:
+        made = _swept(source[0], store, settings, pool_folds, each_seed)
+    else:
+        made = _runs(source)
     content = page(made)
     write_file(out, content)
     say(f"Page: {out} ({len(content) / 1e6:.1f} MB)")
@@ -66,19 +76,48 @@ def _swept(
 ) -> Content:
     from spikedoor.records.query import Table
     from spikedoor.report.page import of_study
+    from spikedoor.report.page.samples import drawn
+    from spikedoor.study.triggers import triggers
 
     with to_read(store) as opened:
-        rows = campaign_of(file, opened, settings).rows(pool_folds=pool_folds)
-    found = Table.of(rows)
-    changed = "".join(f" --set '{one}'" for one in settings or ())
-    command = f"spikedoor sweep {file} --store {store}{changed}\n\n{file.read_text('utf-8')}"
-    return of_study(file.stem, found if each_seed else found.mean(), command)
+        campaign = campaign_of(file, opened, settings)
+        found = Table.of(campaign.rows(pool_folds=pool_folds))
+        varied = {"rule.steps", "defence.method"} & set(found.columns)
+        steps = None if varied else Table.of(campaign.rows(True, pool_folds)).mean()
+        shown = triggers(campaign)
+    command = f"{_command(file, store, settings)}\n\n{file.read_text('utf-8')}"
+    table = found if each_seed else found.mean()
+    return of_study(file.stem, table, command, steps, drawn(shown))
+
+
+def _leaderboard(
+    files: list[Path], store: Path, settings: list[str] | None, pool_folds: bool
+) -> Content:
+    from spikedoor.errors import ConfigError
+    from spikedoor.records.query import Table
+    from spikedoor.report.page import of_leaderboard
+
+    found = {}
+    for file in files:
+        if file.suffix != ".toml":
+            raise ConfigError(f"--leaderboard: expected sweeps, files ending in .toml, got {file}")
+        with to_read(store) as opened:
+            found[file.stem] = Table.of(
+                campaign_of(file, opened, settings).rows(pool_folds=pool_folds)
+            ).mean()
+    return of_leaderboard(found, "\n".join(_command(file, store, settings) for file in files))
+
+
+def _command(file: Path, store: Path, settings: list[str] | None) -> str:
+    parts = ["spikedoor", "sweep", str(file), "--store", str(store)]
+    return shlex.join([*parts, *(part for one in settings or () for part in ("--set", one))])
 
 
 def _runs(folders: list[Path]) -> Content:
     """Read the runs in folders, or in folders of such."""
     from spikedoor.errors import MissingDataError
     from spikedoor.records import Record
+    from spikedoor.records.samples import Samples
     from spikedoor.report.page import of_records
 
     places = [
@@ -92,4 +131,5 @@ def _runs(folders: list[Path]) -> Content:
             f"{', '.join(map(str, folders))}: expected a folder of a run, or of several, with "
             "record.json; found none"
         )
-    return of_records({str(place): Record.read(place) for place in places})
+    records = {str(place): Record.read(place) for place in places}
+    return of_records(records, {place: Samples.read(place, records[place]) for place in records})

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from spikedoor.data.events import Events, Framing
+from spikedoor.data.events import Events
+from spikedoor.data.events.film import film
 from spikedoor.errors import ConfigError, OutputError
 from spikedoor.files import write_file
 from spikedoor.report.recordings import Labels, colours
@@ -50,9 +51,7 @@ def animation(
             f"got {len(triggered)}, {len(clean)} and {frames}"
         )
     both = Events.join([clean, triggered])
-    lasts = int(both.durations.max(initial=0)) + 1
-    window = -(-lasts // frames)
-    counts = Framing(by="window", window=window).frames(both, frames)
+    counts, window = film(both, frames)
     busy = counts[counts > 0]
     shown = colours(counts, float(np.quantile(busy, 0.9)) if busy.size else 1.0)
     names = [str(classes[label]) for label in labels]

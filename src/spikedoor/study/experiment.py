@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -19,9 +20,9 @@ from spikedoor.files import read_plain
 from spikedoor.rules import Rule
 from spikedoor.snn.networks import Architecture, SmallConv
 
-__all__ = ["Experiment", "override", "read_toml", "with_key"]
+__all__ = ["Experiment", "override", "read_table", "with_key"]
 
-_MAX_TOML = 1 << 20
+_MAX_TOML, _MAX_JSON = 1 << 20, 1 << 28
 
 
 class Experiment(Component):
@@ -76,21 +77,25 @@ class Experiment(Component):
         return {"device": device, "threads": self.threads or torch.get_num_threads()}
 
 
-def read_toml(path: str | Path) -> dict[str, Any]:
-    """Read a TOML file.
+def read_table(path: str | Path) -> dict[str, Any]:
+    """Read a TOML file, or the experiment of a ``record.json``, which is told by its ending.
 
     Raises:
-        ConfigError: If it cannot be read, or is not TOML.
+        ConfigError: If it cannot be read, or is neither.
     """
     path = Path(path)
     try:
+        if path.suffix == ".json":
+            return dict(json.loads(read_plain(path, _MAX_JSON, follow=True))["experiment"])
         return tomllib.loads(read_plain(path, _MAX_TOML, follow=True).decode())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     except RecursionError:
-        raise ConfigError(f"{path}: not valid TOML: nested too deeply") from None
+        raise ConfigError(f"{path}: nested too deeply") from None
+    except (ValueError, LookupError, TypeError):
+        raise ConfigError(f"{path}: expected a record of a run, with its experiment") from None
 
 
 def override(table: dict[str, Any], setting: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from spikedoor.component import Component
 from spikedoor.errors import ConfigError, hint
-from spikedoor.study.experiment import Experiment, override, read_toml
+from spikedoor.study.experiment import Experiment, override, read_table
 from spikedoor.victim import StageName
 
 __all__ = ["Expected", "Preset", "experiment_table", "load", "load_preset", "located", "presets"]
@@ -80,7 +80,7 @@ def load_preset(
 ) -> Preset:
     """Read a preset; see `load`."""
     path = located(name)
-    table = read_toml(path)
+    table = read_table(path)
     for setting in settings:
         table = override(table, setting)
     if seed is not None:
@@ -92,7 +92,7 @@ def load_preset(
 
 
 def load(name: str | Path, settings: tuple[str, ...] = (), seed: int | None = None) -> Experiment:
-    """Read an experiment from a TOML file, or from a preset that comes with the package.
+    """Read an experiment from a TOML file, a run's ``record.json``, or a preset of the package.
 
     Args:
         name: The file, or the preset's name.
@@ -108,4 +108,4 @@ def load(name: str | Path, settings: tuple[str, ...] = (), seed: int | None = No
 def experiment_table(path: Path) -> dict[str, Any]:
     """Return what a file holds, without the keys that only a preset has."""
     only = set(Preset.model_fields) - set(Experiment.model_fields)
-    return {key: value for key, value in read_toml(path).items() if key not in only}
+    return {key: value for key, value in read_table(path).items() if key not in only}

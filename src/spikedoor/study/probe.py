@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spikedoor.attack import Attack
 from spikedoor.attack.poisoned import ChallengeSet
 from spikedoor.attack.triggers.learned import WEIGHTS_FILE, prepared, read_weights
-from spikedoor.data.base import SampleSet
+from spikedoor.data.base import Dataset, SampleSet
 from spikedoor.data.events.pictures import pictures
 from spikedoor.errors import ConfigError, DataError, hint
 from spikedoor.evaluation import Evaluation
@@ -21,7 +22,7 @@ from spikedoor.study.experiment import Experiment
 from spikedoor.victim import Probe, Stage, Victim
 from spikedoor.victim.probe import HEAD, output_neuron
 
-__all__ = ["output_traces", "probe"]
+__all__ = ["opened", "output_traces", "probe", "probed", "spiking"]
 
 
 def probe(
@@ -47,16 +48,43 @@ def probe(
     record = Record.read(folder)
     if not (folder / owner).is_dir():
         raise DataError(f"{folder}: no {owner} was saved with this record")
-    stages = [s for s in Victim.load(folder / owner).stages if s.blueprint.neuron is not None]
-    if not stages:
+    victim = Victim.load(folder / owner)
+    if not spiking(victim):
         raise ConfigError(f"{folder}: the {owner} has no stage of spiking neurons to look at")
+    return probed(record, victim, *opened(folder, record), sample, label, owner)
+
+
+def opened(folder: Path, record: Record) -> tuple[Dataset, Attack]:
+    """Return the data of a recorded run, and its attack with what its trigger has learned.
+
+    Raises:
+        DataError: If any of it is missing or damaged.
+    """
     experiment = Experiment.from_dict(record.experiment)
     data = experiment.data.load()
     weights = read_weights(folder / WEIGHTS_FILE)
     trigger = prepared(experiment.attack.trigger, data.train, experiment.seed, weights)
-    challenge = experiment.attack.model_copy(update={"trigger": trigger}).challenge(data.test)
+    return data, experiment.attack.model_copy(update={"trigger": trigger})
+
+
+def spiking(victim: Victim) -> list[Stage]:
+    """Return the stages that have spiking neurons."""
+    return [stage for stage in victim.stages if stage.blueprint.neuron is not None]
+
+
+def probed(
+    record: Record,
+    victim: Victim,
+    data: Dataset,
+    attack: Attack,
+    sample: int | None = None,
+    label: str | None = None,
+    owner: Literal["victim", "twin"] = "victim",
+) -> Probed:
+    """Return what `probe` does of a victim, or its clean twin, with data and attack at hand."""
+    challenge = attack.challenge(data.test)
     place = _chosen(challenge, record.evaluation, sample, label)
-    index = int(challenge.indices[place])
+    index, seed = int(challenge.indices[place]), record.experiment["seed"]
     return Probed(
         name=data.name,
         rule=record.rule,
@@ -68,8 +96,8 @@ def probe(
         clean=pictures(data.test.batch(np.array([index])))[0],
         triggered=pictures(challenge.batch(np.array([place])))[0],
         stages=tuple(
-            output_traces(stage, (data.test, index), (challenge, place), experiment.seed)
-            for stage in stages
+            output_traces(stage, (data.test, index), (challenge, place), seed)
+            for stage in spiking(victim)
         ),
     )
 

@@ -8,27 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spikedoor.attack import Attack
 from spikedoor.attack.poisoned import PoisonedSet
 from spikedoor.attack.triggers.learned import WEIGHTS_FILE, packed_weights, prepared
 from spikedoor.data.base import Dataset
-from spikedoor.data.events.pictures import pictures
 from spikedoor.evaluation import Evaluation
 from spikedoor.files import check_free, new_folder, write_bytes
 from spikedoor.metrics import Answers
-from spikedoor.records import Gallery, Record, describe
+from spikedoor.records import Record, describe
 from spikedoor.study.cell import Cell, cell
 from spikedoor.study.defended import Owner
 from spikedoor.study.defending import Detected, detection_scores
+from spikedoor.study.examples import gallery
 from spikedoor.study.experiment import Experiment
 from spikedoor.study.measures import described
 from spikedoor.study.nodes import Node
+from spikedoor.study.samples import samples
 from spikedoor.study.workshop import Workshop
 from spikedoor.victim import Activity, Victim
 
-__all__ = ["attack_of", "evaluation", "examples", "gallery", "record_of", "run"]
+__all__ = ["attack_of", "evaluation", "record_of", "run"]
 
 
 def run(
@@ -38,9 +38,9 @@ def run(
 
     Args:
         experiment: What to run.
-        out: New folder for the record, the poison plan, what its trigger has learned, if
-            anything, and victim and twin with their weights;
-            nothing is written without it, nor before the run is complete.
+        out: New folder for the record, some samples for its page, the poison plan, what its trigger
+            has learned, if anything, and victim and twin with their weights; nothing is written
+            without it, nor before the run is complete.
         workshop: Shared by several runs, so that none makes what another has made; one with a
             store keeps results beyond this process.
 
@@ -57,6 +57,9 @@ def run(
     if out is not None:
         with new_folder(out) as folder:
             record.write(folder)
+            data = workshop.dataset(experiment.data)
+            attack = attack_of(planned, data, workshop.result)
+            samples(record, victim, data, attack).write(folder)
             workshop.result(planned.poison).plan.save(folder / "plan.json")
             if planned.trigger is not None:
                 learned = packed_weights(workshop.result(planned.trigger))
@@ -116,28 +119,6 @@ def _victim(planned: Cell, owner: Owner, workshop: Workshop) -> Victim | None:
             for stage, node in planned.stages[owner].items()
         )
     )
-
-
-def gallery(data: Dataset, attack: Attack, count: int = 6) -> Gallery:
-    """Return the first test samples of different classes that the attack can turn.
-
-    Recordings and frames are shown as `pictures`, all their time in one.
-    """
-    clean, triggered, labels = examples(data, attack, count)
-    return Gallery(pictures(clean), pictures(triggered), labels)
-
-
-def examples(data: Dataset, attack: Attack, count: int = 6) -> tuple[Any, Any, NDArray[np.int64]]:
-    """Return the first test samples of different classes that the attack can turn.
-
-    Returns:
-        A batch of them clean, the same triggered, and their true labels.
-    """
-    challenge = attack.challenge(data.test)
-    _, first = np.unique(challenge.true_labels, return_index=True)
-    chosen = np.sort(first)[:count]
-    clean = data.test.batch(challenge.indices[chosen])
-    return clean, challenge.batch(chosen), np.array(challenge.true_labels[chosen])
 
 
 def _about(data: Dataset) -> dict[str, Any]:

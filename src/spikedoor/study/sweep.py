@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from spikedoor.component import Component
 from spikedoor.errors import ConfigError
-from spikedoor.study.experiment import Experiment, override, read_toml, with_key
+from spikedoor.study.experiment import Experiment, override, read_table, with_key
 from spikedoor.study.preset import experiment_table, located
 
 __all__ = ["Part", "Planned", "Sweep", "is_sweep", "load_sweep"]
@@ -147,7 +147,7 @@ def load_sweep(path: str | Path, settings: tuple[str, ...] = ()) -> Sweep:
         ConfigError: Naming the file, the key, what was expected, what came, and what is near.
     """
     path = Path(path)
-    table = read_toml(path)
+    table = read_table(path)
     base = table.get("base")
     if isinstance(base, str):
         table["base"] = _base(base, path)
@@ -165,7 +165,7 @@ def is_sweep(path: str | Path) -> bool:
     Raises:
         ConfigError: If it cannot be read, or is not TOML.
     """
-    return bool(set(read_toml(path)) & (set(Sweep.model_fields) - set(Experiment.model_fields)))
+    return bool(set(read_table(path)) & (set(Sweep.model_fields) - set(Experiment.model_fields)))
 
 
 def _base(base: str, path: Path) -> Table:

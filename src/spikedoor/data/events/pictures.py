@@ -14,14 +14,19 @@ __all__ = ["pictures"]
 
 # Sky blue and orange of Okabe and Ito, which the colour-blind tell apart; OFF, then ON.
 _COLOURS = np.array([[86, 180, 233], [230, 159, 0]], np.float32)
-_FULL = 31  # events of a pixel and polarity that make its colour full
+_FULL = 31
 
 
-def pictures(samples: Any) -> NDArray[np.uint8]:
+def pictures(samples: Any, full: float = _FULL) -> NDArray[np.uint8]:
     """Return samples as images: recordings and frames coloured, images as they are.
 
     A pixel with n events of a polarity, of all the time, adds its colour in the strength
-    log2(1 + n) / 5, at most 1, to black. One scale for all, so that pictures can be compared.
+    log2(1 + n) / log2(1 + full), at most 1, to black. One scale for all, so that pictures can be
+    compared.
+
+    Args:
+        samples: What to show.
+        full: Events of a pixel and polarity that make its colour full.
 
     Shapes:
         samples: `Events`; frames [B, T, C, H, W], of counts or signed; or images, uint8
@@ -35,6 +40,6 @@ def pictures(samples: Any) -> NDArray[np.uint8]:
         counts = samples.sum(1, dtype=np.int64)
     if counts.shape[1] == 1:
         counts = np.concatenate([-counts, counts], 1).clip(0)
-    strength = (np.log2(1 + counts) / np.log2(1 + _FULL)).clip(0, 1).astype(np.float32)
+    strength = (np.log2(1 + counts) / np.log2(1 + full)).clip(0, 1).astype(np.float32)
     mixed = np.einsum("bphw,pc->bchw", strength, _COLOURS)
     return np.rint(mixed.clip(0, 255)).astype(np.uint8)

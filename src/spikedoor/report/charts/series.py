@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,8 @@ from spikedoor.records.query import Table
 from spikedoor.report.tables import label as rule_label
 
 __all__ = [
-    "TITLES", "Chart", "Row", "Series", "caption", "final_stages", "need", "panels_by", "series",
-    "valued",
+    "TITLES", "Chart", "Row", "Series", "caption", "final_stages", "named", "need",
+    "panels_by", "series", "valued",
 ]  # fmt: skip
 
 Row = Mapping[str, Any]
@@ -101,7 +101,7 @@ def series(table: Table, along: Sequence[str], several: Sequence[str] = ()) -> l
     varied = [n for n in names if _vary(kept, [n])]
     if "rule" in varied and "stage" in varied and _follows(kept, "stage", "rule"):
         varied.remove("stage")
-    told = [_label(rows[0], [n for n in varied if n != "part"]) for rows in groups.values()]
+    told = [named(rows[0], [n for n in varied if n != "part"]) for rows in groups.values()]
     found = []
     for text, rows in zip(told, groups.values(), strict=True):
         part = str(rows[0].get("part") or "")
@@ -124,11 +124,12 @@ def _follows(rows: Sequence[Row], name: str, other: str) -> bool:
     return len({(row[other], row[name]) for row in rows}) == len({row[other] for row in rows})
 
 
-def _label(row: Row, names: Sequence[str]) -> str:
+def named(row: Row, names: Iterable[str]) -> str:
+    """Return what tells a row apart, by these of its columns, as all charts and tables say it."""
     told = []
     for name in names:
-        value = row[name]
-        if value is None:
+        value = row.get(name)
+        if value is None or value == "":
             continue
         if name == "rule":
             told.insert(0, rule_label(str(value)))

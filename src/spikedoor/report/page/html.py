@@ -11,7 +11,8 @@ from typing import Any
 
 __all__ = ["Content", "cell", "filled", "page", "point"]
 
-_PARTS = ("table", "charts", "galleries", "texts")
+_PARTS = ("table", "charts", "galleries", "players", "traces", "texts")
+_SCRIPTS = ("base", "table", "chart", "samples", "page")
 _HOLE = re.compile("@(CSS|DATA|SCRIPT)@")
 
 
@@ -23,8 +24,8 @@ class Content:
         title: Of the page.
         question: What was asked, in a sentence.
         verdict: What came out, in one or two.
-        sections: Each with a title, and any of a note, a table, charts, galleries and texts, as
-            ``page.js`` draws them.
+        sections: Each with a title, and any of a note, a table, charts, galleries, players, traces
+            and texts, as the scripts draw them.
     """
 
     title: str
@@ -47,7 +48,7 @@ def page(content: Content) -> bytes:
     data = json.dumps(content.to_dict(), allow_nan=False).replace("<", "\\u003c")
     parts = {
         "CSS": (assets / "page.css").read_text("utf-8"),
-        "SCRIPT": (assets / "page.js").read_text("utf-8"),
+        "SCRIPT": "".join((assets / f"{name}.js").read_text("utf-8") for name in _SCRIPTS),
         "DATA": data,
     }
     template = (assets / "page.html").read_text("utf-8")

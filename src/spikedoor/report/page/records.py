@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
 from spikedoor.metrics import Rate, Ratio, Scores
 from spikedoor.records import Record
-from spikedoor.report.images import difference
+from spikedoor.records.samples import Samples
 from spikedoor.report.page.html import Content, cell, filled, point
+from spikedoor.report.page.samples import galleries, lacking, players, traces
 from spikedoor.report.tables import label, notes, rows
 
 __all__ = ["of_records"]
@@ -25,14 +21,23 @@ _COLUMNS = (
     "migration ratio", "migration retained", "firing, clean", "firing, triggered", "seconds",
     "seconds, twin",
 )  # fmt: skip
+_NEURONS = (
+    "A sample without the trigger and with it: the membrane of each class's output neuron before "
+    "the reset, and its spikes; a cross is a spike taken back."
+)
 
 
-def of_records(records: Mapping[str, Record]) -> Content:
+def of_records(
+    records: Mapping[str, Record], samples: Mapping[str, Samples | None] | None = None
+) -> Content:
     """Return what a page says of some runs.
 
     Args:
-        records: One or more, by the command or file that repeats each.
+        records: One or more, by the folder of each.
+        samples: What was kept beside them, by the same names.
     """
+    samples = samples or {}
+    shown = {place: found for place, found in samples.items() if found is not None}
     found = list(records.values())
     data = " and ".join(dict.fromkeys(record.data["name"] for record in found))
     sections = [
@@ -43,7 +48,17 @@ def of_records(records: Mapping[str, Record]) -> Content:
             "intervals of the test samples. A name in a legend hides its line.",
             "charts": [chart for record in found for chart in _courses(record)],
         },
-        {"title": "The triggers", "galleries": _galleries(found)},
+        {
+            "title": "The triggers",
+            "galleries": galleries(records),
+            "players": players(records, shown),
+        },
+        {
+            "title": "Output neurons",
+            "note": _NEURONS,
+            "traces": traces(shown),
+            "texts": lacking(records, shown),
+        },
         {
             "title": "Time",
             "note": "Seconds to make each stage, of the victim and of its clean twin.",
@@ -51,8 +66,11 @@ def of_records(records: Mapping[str, Record]) -> Content:
         },
         {
             "title": "To do it again",
+            "note": "The record itself is what a run is repeated from; what a page shows under it "
+            "may be saved as a .json in its place.",
             "texts": [
-                {"title": told, "text": _repeated(record)} for told, record in records.items()
+                {"title": "Commands", "text": "\n".join(map(_command, records)), "open": True},
+                *({"title": place, "text": _repeated(r)} for place, r in records.items()),
             ],
         },
     ]
@@ -202,44 +220,6 @@ def _overhead(records: Sequence[Record]) -> list[dict[str, Any]]:
     return [{**chart, "limits": [0, most], "series": series}]
 
 
-def _galleries(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Return the samples of each trigger once."""
-    found: dict[str, dict[str, Any]] = {}
-    for record in records:
-        trigger = record.experiment["attack"]["trigger"]
-        title = f"{record.data['name']}, {trigger['name']}"
-        gallery = record.gallery
-        if title in found or not len(gallery.clean):
-            continue
-        apart = difference(gallery.clean, gallery.triggered)
-        kinds = [
-            {
-                "label": record.evaluation.classes[int(true)],
-                "pictures": [
-                    (name, _picture(image))
-                    for name, image in zip(
-                        ("clean", "triggered", "difference"), images, strict=True
-                    )
-                ],
-            }
-            for images, true in zip(
-                zip(gallery.clean, gallery.triggered, apart, strict=True),
-                gallery.labels,
-                strict=True,
-            )
-        ]
-        found[title] = {"title": title, "kinds": kinds}
-    return list(found.values())
-
-
-def _picture(image: NDArray[np.uint8]) -> str:
-    """Return an image [C, H, W] as a data URI: grey, colour, or the mean of other channels."""
-    plain = np.moveaxis(image, 0, -1) if len(image) == 3 else image.mean(0).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(plain).save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
 def _repeated(record: Record) -> str:
     about = {
         "created": record.created,
@@ -249,3 +229,7 @@ def _repeated(record: Record) -> str:
         "poison": record.poison,
     }
     return json.dumps(about, indent=1)
+
+
+def _command(place: str) -> str:
+    return f"spikedoor run {shlex.quote(f'{place}/record.json')}"

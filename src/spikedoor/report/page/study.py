@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from spikedoor.errors import ConfigError
-from spikedoor.records.columns import companions, identification, measures
+from spikedoor.records.columns import companions, measures
 from spikedoor.records.query import Table
-from spikedoor.report.charts.series import TITLES, Row, final_stages
-from spikedoor.report.page.html import Content, cell, filled, point
+from spikedoor.report.charts.overhead import times
+from spikedoor.report.charts.series import TITLES, Row
+from spikedoor.report.page.board import BOARD, axes_of, board, final_rows, named_by, share
+from spikedoor.report.page.html import Content, filled, point
 
 __all__ = ["of_study"]
 
@@ -20,13 +22,21 @@ _SHOWN = (
 )  # fmt: skip
 
 
-def of_study(name: str, table: Table, command: str) -> Content:
+def of_study(
+    name: str,
+    table: Table,
+    command: str,
+    steps: Table | None = None,
+    triggers: dict[str, Any] | None = None,
+) -> Content:
     """Return what a page says of a study.
 
     Args:
         name: What the study is called.
         table: Its rows, of single seeds or of means; see `Table`.
         command: What repeats it.
+        steps: The same after every step, for a study that does not vary the steps itself.
+        triggers: Galleries and players, as a section of a page has them.
 
     Raises:
         ConfigError: If there are no rows.
@@ -34,15 +44,18 @@ def of_study(name: str, table: Table, command: str) -> Content:
     rows = table.rows
     if not rows:
         raise ConfigError(f"{name}: expected one row of results or more, got none")
-    axes, final = _axes(table.columns, rows), _final(table)
-    own = _axes(table.columns, final)
-    converted = [row for row in rows if row.get("stage") == "converted"]
+    axes, final = axes_of(table.columns, rows), final_rows(table)
+    own = axes_of(table.columns, final)
+    converted = [row for row in (steps or table).rows if row.get("stage") == "converted"]
+    along = axes_of((steps or table).columns, converted)
     sections = [
         {"title": "Poison rate", "charts": _over(final, own, "attack.rate", _RATES)},
-        {"title": "Migration by time steps", "charts": _over(converted, own, "T", _MIGRATION)},
+        {"title": "Migration by time steps", "charts": _over(converted, along, "T", _MIGRATION)},
         {"title": "Detectors", "charts": _detectors(final, own)},
         {"title": "What a repair leaves", "note": _TRADE, "charts": _repairs(final, own)},
-        {"title": "The board", "note": _BOARD, "table": _board(final, own)},
+        {"title": "The board", "note": BOARD, "table": board(final, own)},
+        {"title": "The triggers", **(triggers or {})},
+        {"title": "Time", "note": _TIME, "charts": _overhead(table)},
         {"title": "Every row", "table": _table(table, axes)},
         {"title": "To do it again", "texts": [{"title": "Command", "text": command, "open": True}]},
     ]
@@ -56,27 +69,14 @@ def of_study(name: str, table: Table, command: str) -> Content:
 
 _RATES = ("attack_success", "clean_accuracy")
 _MIGRATION = ("migration_ratio", "attack_success", "clean_accuracy")
-_BOARD = (
-    "Clean accuracy / ASR of the last stage after its last step, of detectors the AUROC, in %, "
-    "with the interval of the ASR or AUROC. What is missing is named with its reason."
-)
+_INKS = {"clean accuracy": "a", "ASR": "b", "migration ratio": "c"}
+"""Colours as on the page of a run."""
+_CROWD = 6
+"""Lines above which each has a chart of its own."""
+_TIME = "Mean seconds to make each stage; one that many experiments share counts once."
 _TRADE = (
     "Up and to the left is better: accuracy kept, backdoor gone. Bars are 95 % intervals of both."
 )
-
-
-def _axes(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
-    """Return the columns that tell rows apart; T stands for the steps of the rule as well."""
-    found = [c for c in identification(columns) if len({row[c] for row in rows}) > 1]
-    return [c for c in found if not (c == "rule.steps" and "T" in found)]
-
-
-def _final(table: Table) -> list[Row]:
-    """Return the rows of the stage that is put to use, the repaired one of an eliminator."""
-    repaired = [row for row in table.rows if row.get("stage") == "repaired"]
-    eliminators = {row.get("defence.method") for row in repaired}
-    others = final_stages(table).rows
-    return [*(row for row in others if row.get("defence.method") not in eliminators), *repaired]
 
 
 def _verdict(rows: Sequence[Row], axes: Sequence[str]) -> str:
@@ -84,8 +84,8 @@ def _verdict(rows: Sequence[Row], axes: Sequence[str]) -> str:
     repaired = [row for row in rows if row.get("stage") == "repaired"]
     attacked = [row for row in rows if row.get("stage") != "repaired"]
     told = [
-        f"{what} {_told(known[0], 'attack_success')} ({_name(known[0], axes)}) to "
-        f"{_told(known[-1], 'attack_success')} ({_name(known[-1], axes)})."
+        f"{what} {_told(known[0], 'attack_success')} ({named_by(known[0], axes)}) to "
+        f"{_told(known[-1], 'attack_success')} ({named_by(known[-1], axes)})."
         for what, group in (("ASR goes from", attacked), ("Repairs leave", repaired))
         if (known := _ranked(group))
     ]
@@ -101,21 +101,8 @@ def _ranked(rows: Sequence[Row]) -> list[Row]:
 
 
 def _told(row: Row, name: str) -> str:
-    made = _cell(row, name)
+    made = share(row, name)
     return "–" if made is None else f"{made['text']} {made['small']}"
-
-
-def _name(row: Row, axes: Iterable[str], without: Sequence[str] = ()) -> str:
-    told = [
-        f"{c.rpartition('.')[2]} = {row[c]}" if isinstance(row[c], (int, float)) else str(row[c])
-        for c in axes
-        if c not in without and row.get(c) not in (None, "")
-    ]
-    return ", ".join(told) or "all"
-
-
-def _cell(row: Row, name: str) -> dict[str, Any] | None:
-    return cell(row.get(name), *(row.get(other) for other in companions(name)))
 
 
 def _point(row: Row, x: float, name: str, about: str = "") -> dict[str, Any]:
@@ -129,7 +116,7 @@ def _table(table: Table, axes: Sequence[str]) -> dict[str, Any]:
     why = [c for c in ("status", "reason") if c in table.columns]
     columns = [*axes, *(m.replace("_", " ") for m in shown), *why]
     lines = [
-        [*(row[c] for c in axes), *(_cell(row, m) for m in shown), *(row[c] for c in why)]
+        [*(row[c] for c in axes), *(share(row, m) for m in shown), *(row[c] for c in why)]
         for row in table.rows
     ]
     return {"columns": columns, "rows": lines}
@@ -144,24 +131,60 @@ def _over(
     outer = [c for c in axes if c.startswith("attack.") and c != x]
     apart = (x, "seed", "stage", *outer)
     charts = []
-    for attack in dict.fromkeys(_name(row, outer) for row in rows):
+    for attack in dict.fromkeys(named_by(row, outer) for row in rows):
+        after = f", {attack}" if outer else ""
+        drawn: dict[str, list[dict[str, Any]]] = {}
         for name in names:
             shown = [
                 row
                 for row in rows
-                if _name(row, outer) == attack and row.get(name) is not None and row[x] is not None
+                if named_by(row, outer) == attack
+                and row.get(name) is not None
+                and row[x] is not None
             ]
-            series = _grouped(
+            found = _grouped(
                 shown,
-                lambda row: _name(row, axes, apart),
+                lambda row: named_by(row, axes, apart),
                 lambda row, name=name: _point(row, row[x], name, f"{x} = {row[x]}"),
             )
-            if any(len(line["points"]) > 1 for line in series):
-                title = f"{TITLES[name].removesuffix(' (%)')} by {x}" + (
-                    f", {attack}" if outer else ""
-                )
-                charts.append({"title": title, "x": x, "y": "%", "log": True, "series": series})
+            if any(len(line["points"]) > 1 for line in found):
+                drawn[TITLES[name].removesuffix(" (%)")] = found
+        shape: dict[str, Any] = {"x": x, "y": "%", "log": True}
+        if max((len(lines) for lines in drawn.values()), default=0) > _CROWD:
+            drawn, shape = _turned(drawn), {**shape, "small": True}
+            titles = {name: f"{name}{after}" for name in drawn}
+        else:
+            titles = {name: f"{name} by {x}{after}" for name in drawn}
+        charts += [{"title": titles[n], **shape, "series": lines} for n, lines in drawn.items()]
     return charts
+
+
+def _turned(drawn: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Return a chart for each line, with a line for each chart."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for measure, lines in reversed(drawn.items()):
+        for line in lines:
+            look = {"ink": _INKS.get(measure), "dashed": measure == "migration ratio"}
+            found.setdefault(line["name"], []).append({**line, "name": measure, **look})
+    return found
+
+
+def _overhead(table: Table) -> list[dict[str, Any]]:
+    rows = times(table)
+    if not rows:
+        return []
+    names = list(dict.fromkeys(str(row["stage"]) for row in rows))
+
+    def made(row: Row) -> dict[str, Any]:
+        took, low, high = (row[n] for n in ("took", *companions("took")[:2]))
+        low, high = (max(took if end is None else end, 0) for end in (low, high))
+        told = f"{row['stage']}: {took:.3g} s [{low:.3g}, {high:.3g}]"
+        return {"x": names.index(row["stage"]), "y": took, "low": low, "high": high, "told": told}
+
+    series = _grouped(rows, lambda row: str(row["of"]), made)
+    most = max(point["y"] for line in series for point in line["points"])
+    chart = {"title": "Training and conversion", "y": "s", "names": names, "raw": True}
+    return [{**chart, "limits": [0, 1.1 * most], "series": series}]
 
 
 def _detectors(rows: Sequence[Row], axes: Sequence[str]) -> list[dict[str, Any]]:
@@ -176,7 +199,7 @@ def _detectors(rows: Sequence[Row], axes: Sequence[str]) -> list[dict[str, Any]]
             "names": names,
             "series": _grouped(
                 found,
-                lambda row: _name(row, axes, ("defence.method", "stage", "T", "rule")),
+                lambda row: named_by(row, axes, ("defence.method", "stage", "T", "rule")),
                 lambda row: _point(row, names.index(str(row["defence.method"])), "auroc"),
             ),
         }
@@ -196,7 +219,7 @@ def _repairs(rows: Sequence[Row], axes: Sequence[str]) -> list[dict[str, Any]]:
         x, told = 100 * row["attack_success"], _told(row, "attack_success")
         ends = (row.get(f"attack_success.{end}") for end in ("low", "high"))
         left, right = (x if end is None else 100 * min(max(end, 0), 1) for end in ends)
-        about = f"{_name(row, axes, ('stage', 'T', 'rule'))}\nASR {told}, clean accuracy"
+        about = f"{named_by(row, axes, ('stage', 'T', 'rule'))}\nASR {told}, clean accuracy"
         return {**_point(row, x, "clean_accuracy", about), "left": left, "right": right}
 
     lowest = min(row["clean_accuracy"] for row in found)
@@ -219,35 +242,3 @@ def _grouped(
     for row in rows:
         lines.setdefault(name(row), []).append(made(row))
     return [{"name": key, "points": line} for key, line in lines.items()]
-
-
-def _board(rows: Sequence[Row], axes: Sequence[str]) -> dict[str, Any]:
-    """Return methods by attack: a line for what was done, a column for what was done to it."""
-    defended = "defence.method" in axes
-    outer = [c for c in axes if c.startswith(("attack.", "data")) or (defended and c == "part")]
-    inner = [c for c in axes if c not in (*outer, "seed", "stage")]
-    if defended:
-        inner = [c for c in inner if c.startswith("defence.")]
-    columns = list(dict.fromkeys(_name(row, outer) for row in rows))
-    lines: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        lines.setdefault(_name(row, inner), {})[_name(row, outer)] = _summary(row)
-    unknown = {"value": None, "text": "missing", "small": "not part of the study"}
-    return {
-        "columns": ["method", *columns],
-        "rows": [[key, *(line.get(c, unknown) for c in columns)] for key, line in lines.items()],
-    }
-
-
-def _summary(row: Row) -> dict[str, Any]:
-    if row.get("auroc") is not None:
-        made = _cell(row, "auroc")
-        assert made is not None
-        return {**made, "text": f"AUROC {made['text']}"}
-    accuracy, success = _cell(row, "clean_accuracy"), _cell(row, "attack_success")
-    if accuracy is None:
-        return {"value": None, "text": "missing", "small": str(row.get("reason") or "not run")}
-    if success is None:
-        return {**accuracy, "value": None, "text": f"{accuracy['text']} / –", "small": "at chance"}
-    text = f"{accuracy['text'].removesuffix(' %')} / {success['text'].removesuffix(' %')}"
-    return {"value": success["value"], "text": text, "small": success["small"]}

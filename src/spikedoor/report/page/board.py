@@ -1,0 +1,156 @@
+"""Methods against attacks: the board of a study, and the leaderboard of several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from spikedoor.errors import ConfigError
+from spikedoor.records.columns import companions, identification
+from spikedoor.records.query import Table
+from spikedoor.report.charts.series import Row, final_stages, named
+from spikedoor.report.page.html import Content, cell, filled
+
+__all__ = ["BOARD", "axes_of", "board", "final_rows", "named_by", "of_leaderboard", "share"]
+
+BOARD = (
+    "Clean accuracy / ASR of the last stage after its last step, of detectors the AUROC, in %, "
+    "with the interval of the ASR or AUROC. What is missing is named with its reason."
+)
+_KINDS = {
+    "attacks": ("attack_success", "Ranked by the mean ASR over the columns."),
+    "detectors": ("auroc", "Ranked by the mean AUROC over the columns."),
+    "repairs": (
+        "effectiveness",
+        "Ranked by the mean effectiveness (DER) over the columns; below it, clean accuracy / ASR "
+        "that are left.",
+    ),
+}
+_NEVER = {"value": None, "text": "missing", "small": "not part of the study"}
+
+
+def of_leaderboard(studies: Mapping[str, Table], command: str) -> Content:
+    """Return a page that ranks what studies compare: attacks, detectors and repairs.
+
+    Args:
+        studies: Means of each study by name; see `Table`.
+        command: What repeats them.
+
+    Raises:
+        ConfigError: If a study has no rows.
+    """
+    sections, first = [], []
+    gaps = cells = 0
+    for title, table in studies.items():
+        if not table.rows:
+            raise ConfigError(f"{title}: expected one row of results or more, got none")
+        for kind, rows in _apart(final_rows(table)).items():
+            measure, note = _KINDS[kind]
+            axes = axes_of(table.columns, rows)
+            if kind != "attacks" and "defence.method" not in axes:
+                axes.append("defence.method")
+            made = board(rows, axes, measure)
+            lines = made["rows"]
+            cells += sum(len(line) - 3 for line in lines)
+            gaps += sum(one["value"] is None for line in lines for one in line[3:])
+            if lines[0][1] is not None:
+                first.append(f"{lines[0][0]} ({title}, {kind}: {lines[0][1]['text']})")
+            note = f"{note} A mean is over the cells that have a value, as many as are counted."
+            sections.append({"title": f"{title}: {kind}", "note": note, "table": made})
+    again = {
+        "title": "To do it again",
+        "texts": [{"title": "Commands", "text": command, "open": True}],
+    }
+    told = f"First: {'; '.join(first)}." if first else "Nothing is measured yet."
+    return Content(
+        "Leaderboard",
+        "Which attacks, detectors and repairs do best, in what was measured?",
+        f"{told} {gaps} of {cells} cells have no value; each says why.",
+        filled([*sections, again]),
+    )
+
+
+def _apart(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Return the rows of attacks, detectors and repairs; a repair has a row of its stage."""
+    eliminators = {row.get("defence.method") for row in rows if row.get("stage") == "repaired"}
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        method = row.get("defence.method")
+        defence = "repairs" if method in eliminators else "detectors"
+        found.setdefault(defence if method else "attacks", []).append(row)
+    return found
+
+
+def axes_of(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """Return the columns that tell rows apart; T stands for the steps of the rule as well."""
+    found = [c for c in identification(columns) if len({row[c] for row in rows}) > 1]
+    return [c for c in found if not (c == "rule.steps" and "T" in found)]
+
+
+def final_rows(table: Table) -> list[Row]:
+    """Return the rows of the stage that is put to use, the repaired one of an eliminator."""
+    repaired = [row for row in table.rows if row.get("stage") == "repaired"]
+    eliminators = {row.get("defence.method") for row in repaired}
+    others = final_stages(table).rows
+    return [*(row for row in others if row.get("defence.method") not in eliminators), *repaired]
+
+
+def named_by(row: Row, axes: Iterable[str], without: Sequence[str] = ()) -> str:
+    """Return what tells a row apart by the columns that vary, but some."""
+    return named(row, [c for c in axes if c not in without]) or "all"
+
+
+def share(row: Row, name: str) -> dict[str, Any] | None:
+    """Return a measure of a row as a cell of a table; None where it has none."""
+    return cell(row.get(name), *(row.get(other) for other in companions(name)))
+
+
+def board(rows: Sequence[Row], axes: Sequence[str], ranked: str | None = None) -> dict[str, Any]:
+    """Return methods by attack: a line for what was done, a column for what was done to it.
+
+    Args:
+        rows: Means, of final stages.
+        axes: Columns that vary.
+        ranked: Measure whose mean is told, with the count of cells, and orders the lines.
+    """
+    defended = any(row.get("defence.method") for row in rows)
+    outer = [c for c in axes if c.startswith(("attack.", "data")) or (defended and c == "part")]
+    inner = [c for c in axes if c not in (*outer, "seed", "stage")]
+    if defended:
+        inner = [c for c in inner if c.startswith("defence.")]
+    columns = list(dict.fromkeys(named_by(row, outer) for row in rows))
+    lines: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        lines.setdefault(named_by(row, inner), {})[named_by(row, outer)] = _summary(row, ranked)
+    made = [[key, *(line.get(c, _NEVER) for c in columns)] for key, line in lines.items()]
+    if ranked is None:
+        return {"columns": ["method", *columns], "rows": made}
+    made = [[line[0], *_mean(line[1:]), *line[1:]] for line in made]
+    made.sort(key=lambda line: -1.0 if line[1] is None else line[1]["value"], reverse=True)
+    return {"columns": ["method", "mean", "cells", *columns], "rows": made}
+
+
+def _mean(cells: Sequence[dict[str, Any]]) -> tuple[dict[str, Any] | None, str]:
+    known = [one["value"] for one in cells if one["value"] is not None]
+    return cell(sum(known) / len(known)) if known else None, f"{len(known)} of {len(cells)}"
+
+
+def _summary(row: Row, ranked: str | None) -> dict[str, Any]:
+    if row.get("auroc") is not None:
+        made = share(row, "auroc")
+        assert made is not None
+        return {**made, "text": f"AUROC {made['text']}"}
+    accuracy, success = share(row, "clean_accuracy"), share(row, "attack_success")
+    if accuracy is None or ranked == "auroc":
+        return {"value": None, "text": "missing", "small": str(row.get("reason") or "not run")}
+    if success is None:
+        return {**accuracy, "value": None, "text": f"{accuracy['text']} / –", "small": "at chance"}
+    text = f"{accuracy['text'].removesuffix(' %')} / {success['text'].removesuffix(' %')}"
+    if ranked == "effectiveness":
+        made = share(row, ranked)
+        return (
+            {**made, "small": f"{made['small']}; {text}"}
+            if made
+            else {**_NEVER, "small": "no backdoor to remove"}
+        )
+    return {"value": success["value"], "text": text, "small": success["small"]}
