@@ -179,8 +179,49 @@ def alarms() -> None:
     table(["defence", "false alarms, in %"], lines)
 
 
+def weights(name: str) -> None:
+    """Print what the weights that an attacker tried leave of the detector, and of the attack."""
+    lines: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows(name):
+        weight = row["rule.features"] or row["rule.blends"]
+        told = f"{share(row, 'auroc')} ({share(row, 'attack_success')})"
+        lines.setdefault((row["part"], trigger(row)), {})[weight] = told
+    tried = sorted({weight for by in lines.values() for weight in by}, key=float)
+    heads = ["trained", "trigger", *tried]
+    table(heads, ([*key, *(by.get(w, "") for w in tried)] for key, by in lines.items()))
+
+
+def trained(name: str) -> None:
+    """Print what detectors find of victims whose attacker trained them against some of these."""
+    found = rows(name)
+    parts = list(dict.fromkeys(row["part"] for row in found))
+    attacks = {(row["part"], trigger(row)): row for row in found}
+    heads = ["trained", "trigger", *(measure.replace("_", " ") for measure in MEASURES)]
+    lines = ([*key, *(share(row, m, True) for m in MEASURES)] for key, row in attacks.items())
+    table(heads, lines)
+    for shown in dict.fromkeys(map(trigger, found)):
+        print(f"{shown.capitalize()}: AUROC (found at 5 % false positives), in %\n")
+        by = {(row["defence.method"], row["part"]): row for row in found if trigger(row) == shown}
+        names = sorted({method for method, _ in by})
+        heads = ["defence", *parts, "false alarms of the twin"]
+        table(heads, ([n, *(area(by[n, p]) for p in parts), alarm(by[n, parts[0]])] for n in names))
+
+
+def area(row: Row) -> str:
+    interval = row["defence.method"] not in OF_MODELS
+    return f"{share(row, 'auroc', interval)} ({share(row, 'found_at_5')})"
+
+
+def alarm(row: Row) -> str:
+    return share(row, "twin_false_alarms")
+
+
+def trigger(row: Row) -> str:
+    return row["attack.trigger"].partition("(")[0]
+
+
 def attack(row: Row) -> tuple[str, str]:
-    return RULES[row["part"]], row["attack.trigger"].partition("(")[0]
+    return RULES[row["part"]], trigger(row)
 
 
 def head(row: Row) -> list[str]:
@@ -231,6 +272,12 @@ def main() -> None:
     if known("clean-victims"):
         print("False alarms on twenty clean victims\n")
         alarms()
+    if known("adaptive-weights"):
+        print("Weights that an attacker who trains tried: AUROC (ASR), in %\n")
+        weights("adaptive-weights")
+    if known("adaptive-training"):
+        print("Victims of an attacker who trains\n")
+        trained("adaptive-training")
     for data, name in (("MNIST", "defences-mnist"), ("N-MNIST", "defences-nmnist")):
         if known(name):
             print(f"On {data}\n")
