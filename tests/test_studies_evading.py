@@ -1,6 +1,7 @@
 """The rule of an attacker who trains the victim: its terms, and the weights that were chosen."""
 
 import csv
+import sys
 import tomllib
 from pathlib import Path
 
@@ -33,8 +34,6 @@ SHORT = Training(epochs=1, batch=32, validation=0.0, optimiser=Adam(lr=5e-3))
 @pytest.fixture
 def study(monkeypatch):
     """Load the study's rule, and forget it after: other tests go through all that is registered."""
-    import sys
-
     monkeypatch.setenv(plugins.VARIABLE, "")
     monkeypatch.setattr(RULES, "_members", dict(RULES._members))
     monkeypatch.setattr(registry, "_code", dict(registry._code))
@@ -115,7 +114,9 @@ class TestRule:
         assert stage.network.training
         assert all(map(torch.equal, before, (norm.running_mean for norm in norms)))
         value.backward()
-        assert norms[0].weight.grad.abs().sum() > 0
+        gradient = norms[0].weight.grad
+        assert gradient is not None
+        assert gradient.abs().sum() > 0
 
     def test_the_detector_loses_the_poison_and_the_backdoor_stays(self, study):
         data, seed = Digits().load(), 0
@@ -128,6 +129,7 @@ class TestRule:
             victim = rule.fit(NETWORK, given, seed)
             scores = Beatrix().detect(victim["direct"], defender).scores
             success = sd.evaluate(victim, data.test, attack).scores("direct").attack_success
+            assert success is not None
             found[weight] = auroc(scores, given.poisoned).value, success.value
         (plain, _), (hidden, success) = found[0.0], found[0.3]
         assert plain > 0.9
