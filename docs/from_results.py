@@ -184,7 +184,11 @@ def alarms() -> str:
 
 
 def attack(row: Row) -> tuple[str, str]:
-    return RULES[row["part"]], row["attack.trigger"].partition("(")[0]
+    return RULES[row["part"]], trigger(row)
+
+
+def trigger(row: Row) -> str:
+    return row["attack.trigger"].partition("(")[0]
 
 
 def head(row: Row) -> list[str]:

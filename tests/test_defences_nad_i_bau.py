@@ -11,7 +11,6 @@ from torch import nn
 from spikedoor.defences.eliminate import IBAU, NAD, FineTuning
 from spikedoor.defences.eliminate.base import TRAINING
 from spikedoor.defences.eliminate.i_bau import _Loss
-from spikedoor.defences.eliminate.nad import _watched
 from spikedoor.errors import ConfigError
 from spikedoor.rng import torch_generator
 from spikedoor.snn.convolution import _SmallMaps
@@ -19,6 +18,7 @@ from spikedoor.snn.encoding import Poisson
 from spikedoor.snn.kernels import use
 from spikedoor.victim import Stage
 from spikedoor.victim.features import layer_features
+from spikedoor.victim.watched import watched
 
 SHORT = TRAINING.model_copy(update={"epochs": 2})
 
@@ -39,7 +39,7 @@ class TestAttention:
         probed = layer_features(stage, data, what)
         paths = [name for name in probed if name != "head"]
         _, inputs, noise = next(stage.batches(data))
-        with torch.no_grad(), _watched(stage.network, paths, what) as seen:
+        with torch.no_grad(), watched(stage.network, paths, what) as seen:
             stage.network(stage.encode(inputs, noise))
         for path in paths:
             found = seen[path].flatten(1).numpy()
@@ -60,7 +60,7 @@ class TestAttention:
 
         def attention(stage: Stage) -> torch.Tensor:
             _, inputs, noise = next(stage.batches(data))
-            with torch.no_grad(), _watched(stage.network, [path], what) as seen:
+            with torch.no_grad(), watched(stage.network, [path], what) as seen:
                 stage.network(stage.encode(inputs, noise))
             return NAD()._attention(seen[path])
 

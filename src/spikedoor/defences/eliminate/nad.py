@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from typing import Any, Literal, final
+from typing import final
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from spikedoor.defences.base import DEFENCES, Eliminator
 from spikedoor.defences.defender import Defender
@@ -20,15 +16,12 @@ from spikedoor.defences.eliminate.fine_tuning import FineTuning
 from spikedoor.errors import ConfigError, hint
 from spikedoor.rules.losses import CrossEntropy, Loss
 from spikedoor.rules.training import Training, train
-from spikedoor.snn.activations import Activation, Rectifier, Spiking
-from spikedoor.snn.kernels import eager, signed
-from spikedoor.snn.norm import BatchNorm
+from spikedoor.snn.activations import Activation
 from spikedoor.snn.signal import Signal
 from spikedoor.victim import Stage
+from spikedoor.victim.watched import Looks, watched
 
 __all__ = ["NAD"]
-
-Looks = Literal["activation", "membrane"]
 
 _LAYERS = 3  # looked at by default
 
@@ -75,10 +68,10 @@ class NAD(Eliminator):
         teacher = FineTuning(training=self.training, loss=self.loss).repair(stage, defender)
         student = stage.copied()
 
-        with _watched(student.network, paths, self.looks_at) as seen:
+        with watched(student.network, paths, self.looks_at) as seen:
 
             def distance(signal: Signal) -> Tensor:
-                with torch.no_grad(), _watched(teacher.network, paths, self.looks_at) as wanted:
+                with torch.no_grad(), watched(teacher.network, paths, self.looks_at) as wanted:
                     teacher.network(signal)
                 pairs = ((self._attention(seen[x]), self._attention(wanted[x])) for x in paths)
                 parts = [(ours - theirs).square().mean() for ours, theirs in pairs]
@@ -106,7 +99,7 @@ class NAD(Eliminator):
         for name in self.layers or ():
             if name not in known:
                 raise ConfigError(f"stage '{stage.name}' has no layer '{name}'{hint(name, known)}")
-        with _watched(stage.network, known, self.looks_at) as seen:
+        with watched(stage.network, known, self.looks_at) as seen:
             _, inputs, generator = next(stage.batches(defender.clean, defender.seed, np.arange(1)))
             stage.network(stage.encode(inputs, generator))
         maps = [x for x in known if seen[x].dim() == 4 and seen[x][0, 0].numel() > 1]
@@ -117,38 +110,3 @@ class NAD(Eliminator):
                 f"got {', '.join(chosen) or 'none'}"
             )
         return chosen
-
-
-@contextmanager
-def _watched(network: nn.Module, paths: Sequence[str], what: Looks) -> Iterator[dict[str, Tensor]]:
-    """Yield where layers leave their mean over time, [B, ...], as often as the network runs."""
-    seen: dict[str, Tensor] = {}
-    with ExitStack() as hooks:
-        for path in paths:
-            layer = network.get_submodule(path)
-            hook = partial(_look, partial(seen.__setitem__, path), what)
-            hooks.enter_context(layer.register_forward_pre_hook(hook))
-        yield seen
-
-
-def _look(
-    leave: Callable[[Tensor], None], what: Looks, layer: nn.Module, arguments: tuple[Any, ...]
-) -> None:
-    """Leave what an activation is about to make of its input, with its gradient."""
-    signal, norm, *_ = (*arguments, None)
-    leave(_mean(layer, signal, norm, what))
-
-
-def _mean(layer: nn.Module, signal: Signal, norm: BatchNorm | None, what: Looks) -> Tensor:
-    x = signal.data
-    if norm is not None and norm.training:  # its running statistics are for the layer to move
-        x = F.batch_norm(x, None, None, norm.weight, norm.bias, True, eps=norm.eps)
-    elif norm is not None:
-        x = norm(x)
-    if isinstance(layer, Rectifier):
-        return x if what == "membrane" else layer.rectify(x)
-    assert isinstance(layer, Spiking)
-    dynamics = layer.dynamics()
-    run = signed if dynamics.signed else eager
-    spikes, membrane, _ = run.trace(x.unflatten(0, (-1, signal.batch)), signal.steps, dynamics)
-    return membrane.mean(0) if what == "membrane" else spikes.mean(0) * dynamics.amplitude
