@@ -274,3 +274,11 @@ def _of(part: int, whole: int) -> str:
         return "–"
     low, high = (100 * end for end in wilson(part, whole))
     return f"{100 * part / whole:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def teco() -> str:
+    """Return what TeCo finds on CIFAR-10."""
+    names = ("clean_accuracy", "attack_success", "auroc", "found_at_5", "twin_false_alarms")
+    heads = ["trigger", *(name.replace("_", " ") for name in names)]
+    lines = ([trigger(row), *(share(row, n, True) for n in names)] for row in rows("teco"))
+    return table(heads, lines)

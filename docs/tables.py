@@ -64,6 +64,7 @@ TABLES: dict[str, Callable[[], str]] = {
         }.items()
     },
     "false-alarms": made.alarms,
+    "teco": made.teco,
     "data-audit": made.data_audit,
     "attacker-weights": attackers.weights,
     "attacker-victims": attackers.victims,
