@@ -10,9 +10,17 @@ from contextvars import ContextVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["bar", "embedded"]
+__all__ = ["bar", "embedded", "shown", "silent"]
 
 _display: ContextVar[Progress | None] = ContextVar("spikedoor_progress", default=None)
+
+silent: ContextVar[bool] = ContextVar("spikedoor_silent", default=False)
+"""Set it to have nothing shown on a terminal either."""
+
+
+def shown() -> bool:
+    """Whether somebody is there to see progress: standard error is a terminal, and may be used."""
+    return sys.stderr.isatty() and not silent.get()
 
 
 @contextmanager
@@ -20,7 +28,7 @@ def bar(title: str, total: int, visible: bool = True) -> Iterator[Callable[..., 
     """Show one bar while the block runs; call the yielded function to advance it.
 
     Bars nest in one display on standard error, which vanishes at the end. Where standard error
-    is not a terminal nothing is shown.
+    is not a terminal, or `silent` is set, nothing is shown.
 
     Example:
         >>> with bar("count", total=3) as advance:
@@ -65,7 +73,7 @@ def _bars() -> Progress:
         TextColumn("{task.fields[note]}"),
         console=Console(stderr=True),
         transient=True,
-        disable=not sys.stderr.isatty(),
+        disable=not shown(),
     )
 
 

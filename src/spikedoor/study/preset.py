@@ -80,9 +80,7 @@ def load_preset(
 ) -> Preset:
     """Read a preset; see `load`."""
     path = located(name)
-    table = read_toml(path)
-    for setting in settings:
-        table = override(table, setting)
+    table = override(read_toml(path), settings)
     if seed is not None:
         table["seed"] = seed
     try:
