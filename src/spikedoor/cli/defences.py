@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from spikedoor.cli.names import complete_data, complete_defence
 from spikedoor.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ __all__ = ["audit", "defend"]
 DEFEND_EXAMPLES = """\b
 Examples:
   spikedoor defend runs/digits-1 --with activation-clustering
-  spikedoor defend runs/digits-1 --with fine-tuning --with fine-pruning --clean 0.1
-  spikedoor defend runs/digits-1 --with '{ name = "strip", overlays = 50 }' --json
+  spikedoor defend runs/digits-1 --with fine-tuning --with anp --clean 0.1
+  spikedoor defend runs/digits-1 --with '{ name = "strip", overlays = 9 }'
   spikedoor defend runs/digits-1 --with fine-pruning --stage ann --out repaired
 """
 AUDIT_EXAMPLES = """\b
@@ -39,7 +40,13 @@ Clean = Annotated[
 def defend(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `spikedoor run` has made.")],
     methods: Annotated[
-        list[str], typer.Option("--with", metavar="NAME", help="A defence, or its TOML; repeat.")
+        list[str],
+        typer.Option(
+            "--with",
+            metavar="NAME",
+            help="A defence, or its TOML; repeat.",
+            autocompletion=complete_defence,
+        ),
     ],
     stage: Annotated[
         Literal["final", "ann"], typer.Option(help="Stage to work on.", show_default=True)
@@ -135,7 +142,11 @@ def audit(
     ],
     data: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Data set of the clean samples, or its TOML."),
+        typer.Option(
+            metavar="NAME",
+            help="Data set of the clean samples, or its TOML.",
+            autocompletion=complete_data,
+        ),
     ] = None,
     clean: Clean = 0.05,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

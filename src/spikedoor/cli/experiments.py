@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikedoor.cli.output import claimed, complain, print_json, print_records, say
+from spikedoor.cli.names import complete_experiment
+from spikedoor.cli.output import claimed, complain, print_json, print_records, remark, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +28,7 @@ Examples:
 RUN_EXAMPLES = """\b
 Examples:
   spikedoor run experiment.toml
-  spikedoor run experiment.toml --set attack.rate=0.1 --set rule.steps=8 --out high-rate
+  spikedoor run experiment.toml --set attack.rate=0.1 --out high-rate
   spikedoor run experiment.toml --set rule=conversion --no-twin --json
   spikedoor run digits --every-step
 """
@@ -39,11 +40,16 @@ Examples:
 PREVIEW_EXAMPLES = """\b
 Examples:
   spikedoor preview experiment.toml
-  spikedoor preview experiment.toml --set attack.trigger.size=5 --out larger.png
+  spikedoor preview experiment.toml --set attack.trigger.size=5
 """
 
 File = Annotated[
-    Path, typer.Argument(metavar="FILE.toml", help="The experiment, or the name of a preset.")
+    Path,
+    typer.Argument(
+        metavar="FILE.toml",
+        help="The experiment, or the name of a preset.",
+        autocompletion=complete_experiment,
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -82,7 +88,7 @@ def demo(
     print_records(records)
     say(f"\nPicture: {folder / 'overview.png'}")
     say(f"Records: {', '.join(str(folder / n) for n in ('lr_b', 'lr_c', 'lr_h', 'events'))}")
-    say(f"Took {seconds:.1f} s.")
+    remark(f"Took {seconds:.1f} s.")
 
 
 def run(
@@ -122,13 +128,17 @@ def run(
         return
     print_records([record], every_step)
     say(f"\nRecord: {folder}")
-    say(f"Took {seconds:.1f} s.")
+    remark(f"Took {seconds:.1f} s.")
 
 
 def check(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE.toml...", help="Experiments, sweeps, or names of presets."),
+        typer.Argument(
+            metavar="FILE.toml...",
+            help="Experiments, sweeps, or names of presets.",
+            autocompletion=complete_experiment,
+        ),
     ],
     settings: Settings = None,
     json: Json = False,

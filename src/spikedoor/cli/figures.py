@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikedoor.cli.output import say
-from spikedoor.cli.sweeps import DEFAULT_STORE, Settings, StoreFolder, campaign_of, to_read
+from spikedoor.cli.output import print_json, say
+from spikedoor.cli.sweeps import DEFAULT_STORE, Json, Settings, StoreFolder, campaign_of, to_read
 
 if TYPE_CHECKING:
     from spikedoor.records.query import Table
@@ -21,7 +21,7 @@ __all__ = ["figures"]
 FIGURES_EXAMPLES = """\b
 Examples:
   spikedoor figures rates.toml --kind rate
-  spikedoor figures migration.toml --kind migration,converters --out paper --format pdf
+  spikedoor figures mnist.toml cifar10.toml --kind migration --out paper
   spikedoor figures runs/digits-1 --kind traces --format svg,png
 """
 
@@ -30,20 +30,27 @@ KINDS = ("rate", "migration", "converters", "corners", "traces", "defences", "ov
 
 def figures(
     source: Annotated[
-        Path,
-        typer.Argument(metavar="STUDY.toml|DIR", help="A sweep, or for traces a run's folder."),
+        list[Path],
+        typer.Argument(metavar="STUDY.toml|DIR...", help="Sweeps; for traces, folders of runs."),
     ],
-    kind: Annotated[str, typer.Option(metavar="K,K", help=f"Of {', '.join(KINDS)}.")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            metavar="K,K", help=f"Of {', '.join(KINDS)}.", autocompletion=lambda: list(KINDS)
+        ),
+    ],
     store: StoreFolder = DEFAULT_STORE,
     settings: Settings = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write.")] = Path("figures"),
     format: Annotated[
         str, typer.Option(metavar="F,F", help="Of pdf, svg, png.", show_default=True)
     ] = "pdf",
+    json: Json = False,
 ) -> None:
-    """Draw figures of a study for a paper, from its records.
+    """Draw figures of studies for a paper, from their records.
 
-    Prints the path of each file and the caption. Folds are counted together.
+    Prints the path of each file and the caption. Folds are counted together. Of several studies
+    each has figures of its own, with its name before theirs.
     """
     from spikedoor.report.figures import FORMATS, save
 
@@ -51,15 +58,50 @@ def figures(
     from spikedoor.files import make_folder
     from spikedoor.report.charts import CHARTS, style
 
-    table = None if kinds == ["traces"] else _table(source, store, settings, kinds)
-    for one in kinds:
-        made = _traces(source) if table is None or one == "traces" else CHARTS[one](table)
-        make_folder(out)
-        for chart in made:
-            with style():
-                for ending in endings:
-                    say(str(save(chart.figure, out / f"{chart.name}.{ending}")))
-            say(textwrap.indent(textwrap.fill(chart.caption, 98), "  "))
+    sources = {one: _serving(source, one == "traces") for one in kinds}
+    tables = {
+        file: _table(file, store, settings, kinds)
+        for one, files in sources.items()
+        if one != "traces"
+        for file in files
+    }
+    told = []
+    for one, places in sources.items():
+        for place in places:
+            made = _traces(place) if one == "traces" else CHARTS[one](tables[place])
+            make_folder(out)
+            for chart in made:
+                name = chart.name if len(places) == 1 else f"{place.resolve().stem}-{chart.name}"
+                with style():
+                    files = [str(save(chart.figure, out / f"{name}.{end}")) for end in endings]
+                told.append({"kind": one, "files": files, "caption": chart.caption})
+                if not json:
+                    say(
+                        "\n".join([*files, textwrap.indent(textwrap.fill(chart.caption, 98), "  ")])
+                    )
+    if json:
+        print_json(told)
+
+
+def _serving(source: list[Path], traces: bool) -> list[Path]:
+    """Return the sources that a kind of figure is drawn from: folders for traces, else files."""
+    from spikedoor.errors import ConfigError
+
+    found = [one for one in source if one.is_dir() == traces]
+    if not found and traces:
+        raise ConfigError(
+            f"figure 'traces': {source[0]} is no folder that 'spikedoor run' has made; a store "
+            "keeps no membrane"
+        )
+    if not found:
+        raise ConfigError(
+            f"{source[0]}: a folder serves --kind traces; the others need a STUDY.toml"
+        )
+    names = [one.resolve().stem for one in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"two sources are called '{twice}', and so would be their figures")
+    return found
 
 
 def _chosen(option: str, text: str, choices: Sequence[str]) -> list[str]:
@@ -73,11 +115,8 @@ def _chosen(option: str, text: str, choices: Sequence[str]) -> list[str]:
 
 
 def _table(file: Path, store: Path, settings: list[str] | None, kinds: list[str]) -> Table:
-    from spikedoor.errors import ConfigError
     from spikedoor.records.query import Table
 
-    if file.is_dir():
-        raise ConfigError(f"{file}: a folder serves --kind traces; the others need a STUDY.toml")
     with to_read(store) as opened:
         campaign = campaign_of(file, opened, settings)
         axes = {name for one in campaign.planned for name in one.axes}
@@ -87,16 +126,10 @@ def _table(file: Path, store: Path, settings: list[str] | None, kinds: list[str]
 
 
 def _traces(folder: Path) -> list[Chart]:
-    from spikedoor.errors import ConfigError
     from spikedoor.report.charts import Chart
     from spikedoor.report.traces import output_figure
     from spikedoor.study.probe import probe
 
-    if not folder.is_dir():
-        raise ConfigError(
-            f"figure 'traces': {folder} is no folder that 'spikedoor run' has made; a store keeps "
-            "no membrane"
-        )
     found = probe(folder)
     told = (
         f"Output neurons of the victim at test sample {found.index}, of class "

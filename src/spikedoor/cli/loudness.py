@@ -15,12 +15,10 @@ import typer
 
 __all__ = ["Quiet", "Verbose", "adjustable", "is_quiet", "is_verbose", "loudness", "set_loudness"]
 
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Results and errors alone: no progress, no remarks.")
-]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results and errors alone.")]
 Verbose = Annotated[
     bool,
-    typer.Option("--verbose", "-v", help="Also timings, what was kept, and tracebacks."),
+    typer.Option("--verbose", "-v", help="Also timings, keys and tracebacks."),
 ]
 
 _quiet: ContextVar[bool] = ContextVar("spikedoor_quiet", default=False)

@@ -11,21 +11,53 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spikedoor.cli.loudness import is_quiet
+
 if TYPE_CHECKING:
     from rich.table import Table
 
     from spikedoor.records import Record
 
-__all__ = ["claimed", "complain", "print_json", "print_records", "print_table", "say"]
+__all__ = ["claimed", "complain", "note", "print_json", "print_records", "print_table", "remark",
+           "say", "until_nobody_reads"]  # fmt: skip
+
+
+@contextmanager
+def until_nobody_reads() -> Iterator[None]:
+    """End in silence where the reader of standard output or error has gone, as `head` does."""
+    streams = [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
+    try:
+        try:
+            yield
+        finally:
+            for stream in streams:
+                stream.flush()
+    except (BrokenPipeError, SystemExit) as error:
+        # Typer makes an end of its own of a broken pipe, with another exit code.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in streams:
+            os.dup2(nowhere, stream.fileno())
+        raise SystemExit(141) from None
 
 
 def say(text: str = "") -> None:
     """Print to standard output; where its reader has gone, end in silence."""
-    try:
+    with until_nobody_reads():
         print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(141) from None
+
+
+def remark(text: str) -> None:
+    """Print what is no result, unless only results are wanted."""
+    if not is_quiet():
+        say(text)
+
+
+def note(text: str) -> None:
+    """Print advice to standard error, unless only results are wanted."""
+    if not is_quiet():
+        print("note:", text, file=sys.stderr)
 
 
 def complain(message: str) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikedoor.cli.output import say
+from spikedoor.cli.output import print_json, say
 from spikedoor.cli.sweeps import (
     DEFAULT_STORE,
+    Json,
     PoolFolds,
     Settings,
     StoreFolder,
@@ -42,11 +43,12 @@ def report(
         bool, typer.Option("--each-seed", help="Of a sweep, seeds apart and not their means.")
     ] = False,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Page to write.")] = Path("report.html"),
+    json: Json = False,
 ) -> None:
-    """Write one page of results that opens anywhere: tables, charts, triggers, configuration.
+    """Write a page of results that opens anywhere.
 
-    It needs no network. A table is sorted by its heads, a legend hides lines, and every share has
-    its 95 % interval.
+    Tables, charts, triggers and configuration in one file that needs no network. A table is sorted
+    by its heads, a legend hides lines, and every share has its 95 % interval.
     """
     from spikedoor.errors import OutputError
     from spikedoor.files import write_file
@@ -58,6 +60,9 @@ def report(
     made = _swept(source[0], store, settings, pool_folds, each_seed) if sweep else _runs(source)
     content = page(made)
     write_file(out, content)
+    if json:
+        print_json({"page": str(out), "bytes": len(content)})
+        return
     say(f"Page: {out} ({len(content) / 1e6:.1f} MB)")
 
 

@@ -30,9 +30,9 @@ TABLE_EXAMPLES = """\b
 Examples:
   spikedoor table rates.toml
   spikedoor table rates.toml --where stage=converted --where "T>=8" --mean
-  spikedoor table rates.toml --every-step --where stage=converted --format csv
+  spikedoor table rates.toml --every-step --format csv
   spikedoor table folds.toml --pool-folds --mean
-  spikedoor table rates.toml --mean --by rule --by attack.rate --format latex --out rates.tex
+  spikedoor table rates.toml --by rule --format latex --out rates.tex
 """
 
 Format = Literal["text", "csv", "md", "latex", "parquet"]
@@ -49,10 +49,10 @@ def table(
     settings: Settings = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="CONDITION", help='Such as stage=converted or "T in 4,8"; repeat.'),
+        typer.Option(metavar="CONDITION", help='Such as "T in 4,8"; repeat.'),
     ] = None,
     by: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Group by it; repeat. Implies mean.")
+        list[str] | None, typer.Option(metavar="COLUMN", help="Mean over the rest; repeat.")
     ] = None,
     mean: Annotated[
         bool, typer.Option("--mean", help="Mean and 95 % interval over the seeds.")
@@ -67,9 +67,7 @@ def table(
         bool, typer.Option("--every-step", help="A row for each time step up to T.")
     ] = False,
     pool_folds: PoolFolds = False,
-    full: Annotated[
-        bool, typer.Option("--all", help="All measures; text shows the main ones without.")
-    ] = False,
+    full: Annotated[bool, typer.Option("--all", help="All measures, not the main ones.")] = False,
     format: Annotated[Format, typer.Option(help="What to print.", show_default=True)] = "text",
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write here in place of printing.")
