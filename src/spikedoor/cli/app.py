@@ -147,7 +147,9 @@ def _outcome(arguments: list[str] | None) -> int:
         message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
         if getattr(error, "option_name", None) == "--plugin":
             message += ", it comes before the verb"
-        return _complain(f"{message} (see spikedoor --help)", 2)
+        context = getattr(error, "ctx", None)
+        verb = context.command_path if context else "spikedoor"
+        return _complain(f"{message} (see {verb} --help)", 2)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     if code == _INTERRUPTED:

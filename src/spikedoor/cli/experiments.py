@@ -258,8 +258,12 @@ def _draw_recordings(
 
 
 def _load(file: Path, settings: list[str] | None, seed: int | None = None) -> Experiment:
-    from spikedoor.study import load
+    from spikedoor.errors import ConfigError
+    from spikedoor.study import load, located
+    from spikedoor.study.sweep import is_sweep
 
+    if is_sweep(located(file)):
+        raise ConfigError(f"{file}: expected one experiment, found a sweep; see 'spikedoor sweep'")
     return load(file, tuple(settings or ()), seed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,13 +59,8 @@ def figures(
     from spikedoor.files import make_folder
     from spikedoor.report.charts import CHARTS, style
 
-    sources = {one: _serving(source, one == "traces") for one in kinds}
-    tables = {
-        file: _table(file, store, settings, kinds)
-        for one, files in sources.items()
-        if one != "traces"
-        for file in files
-    }
+    sources = _serving(source, kinds)
+    tables = {file: _table(file, store, settings, kinds) for file in source if not file.is_dir()}
     told = []
     for one, places in sources.items():
         for place in places:
@@ -83,25 +79,27 @@ def figures(
         print_json(told)
 
 
-def _serving(source: list[Path], traces: bool) -> list[Path]:
-    """Return the sources that a kind of figure is drawn from: folders for traces, else files."""
+def _serving(source: list[Path], kinds: list[str]) -> dict[str, list[Path]]:
+    """Return the sources of each kind of figure: folders for traces, files for the others."""
     from spikedoor.errors import ConfigError
 
-    found = [one for one in source if one.is_dir() == traces]
-    if not found and traces:
+    folders, files = ([one for one in source if one.is_dir() == wanted] for wanted in (True, False))
+    traces, charts = "traces" in kinds, kinds != ["traces"]
+    if (folders and not traces) or (charts and not files):
         raise ConfigError(
-            f"figure 'traces': {source[0]} is no folder that 'spikedoor run' has made; a store "
+            f"{folders[0]}: a folder serves --kind traces; the others need a STUDY.toml"
+        )
+    if (files and not charts) or (traces and not folders):
+        raise ConfigError(
+            f"figure 'traces': {files[0]} is no folder that 'spikedoor run' has made; a store "
             "keeps no membrane"
         )
-    if not found:
-        raise ConfigError(
-            f"{source[0]}: a folder serves --kind traces; the others need a STUDY.toml"
-        )
-    names = [one.resolve().stem for one in found]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ConfigError(f"two sources are called '{twice}', and so would be their figures")
-    return found
+    for found in (folders, files):
+        names = Counter(one.resolve().stem for one in found)
+        twice = next((name for name, count in names.items() if count > 1), None)
+        if twice is not None:
+            raise ConfigError(f"two sources are called '{twice}', and so would be their figures")
+    return {kind: folders if kind == "traces" else files for kind in kinds}
 
 
 def _chosen(option: str, text: str, choices: Sequence[str]) -> list[str]:

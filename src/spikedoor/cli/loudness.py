@@ -62,6 +62,10 @@ def set_loudness(quiet: bool, verbose: bool) -> None:
     Raises:
         ConfigError: If it is to be both quiet and verbose.
     """
+    if (quiet or is_quiet()) and (verbose or is_verbose()):
+        from spikedoor.errors import ConfigError
+
+        raise ConfigError("expected --quiet or --verbose, got both")
     if quiet:
         from spikedoor.progress import silent
 
@@ -70,10 +74,6 @@ def set_loudness(quiet: bool, verbose: bool) -> None:
     if verbose:
         _verbose.set(True)
         _log.setLevel(logging.DEBUG)
-    if is_quiet() and is_verbose():
-        from spikedoor.errors import ConfigError
-
-        raise ConfigError("expected --quiet or --verbose, got both")
 
 
 def adjustable(verb: Callable[..., None]) -> Callable[..., None]:

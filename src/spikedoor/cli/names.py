@@ -44,7 +44,8 @@ def singular(kind: str) -> str:
 
 def preset_files() -> dict[str, Path]:
     """Return the files of the presets by name, as `spikedoor.study.presets` does without torch."""
-    return {path.stem: path for path in sorted((_PACKAGE / "study" / "presets").glob("*.toml"))}
+    found = (_PACKAGE / "study" / "presets").glob("*.toml")
+    return {path.stem: path for path in sorted(found, key=lambda path: path.stem)}
 
 
 def members(kind: str) -> list[str]:

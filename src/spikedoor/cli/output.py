@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from spikedoor.records import Record
 
-__all__ = ["claimed", "complain", "note", "print_json", "print_records", "print_table", "remark",
-           "say", "until_nobody_reads"]  # fmt: skip
+__all__ = ["as_json", "claimed", "complain", "note", "print_json", "print_records", "print_table",
+           "remark", "say", "until_nobody_reads"]  # fmt: skip
 
 
 @contextmanager
@@ -66,9 +66,14 @@ def complain(message: str) -> None:
     print("error:", "".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
 
 
+def as_json(value: Any) -> str:
+    """Return JSON for people and programs."""
+    return json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
+
+
 def print_json(value: Any) -> None:
     """Print as JSON."""
-    say(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False))
+    say(as_json(value))
 
 
 def print_table(*tables: Table) -> None:

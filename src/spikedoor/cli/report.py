@@ -86,15 +86,13 @@ def _runs(folders: list[Path]) -> Content:
     from spikedoor.records import Record
     from spikedoor.report.page import of_records
 
-    places = [
-        place
-        for folder in folders
-        for place in (folder, *sorted(folder.glob("*/")))
-        if (place / "record.json").is_file()
-    ]
-    if not places:
-        raise MissingDataError(
-            f"{', '.join(map(str, folders))}: expected a folder of a run, or of several, with "
-            "record.json; found none"
-        )
+    places: list[Path] = []
+    for folder in folders:
+        nested = (folder, *sorted(folder.glob("*/")))
+        found = [place for place in nested if (place / "record.json").is_file()]
+        if not found:
+            raise MissingDataError(
+                f"{folder}: expected a folder of a run, or of several, with record.json; found none"
+            )
+        places += found
     return of_records({str(place): Record.read(place) for place in places})

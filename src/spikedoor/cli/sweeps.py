@@ -142,8 +142,12 @@ def to_read(folder: Path) -> Iterator[Store]:
 
 def campaign_of(file: Path, store: Store, settings: list[str] | None) -> Campaign:
     """Return the sweep of a file, planned on a store."""
+    from spikedoor.errors import ConfigError
     from spikedoor.study import Campaign, load_sweep
+    from spikedoor.study.sweep import is_sweep
 
+    if not is_sweep(file):
+        raise ConfigError(f"{file}: expected a sweep, found one experiment; see 'spikedoor run'")
     return Campaign.of(load_sweep(file, tuple(settings or ())), store)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from spikedoor.cli.output import print_json, say
+from spikedoor.cli.output import as_json, say
 from spikedoor.cli.sweeps import (
     DEFAULT_STORE,
     File,
@@ -91,10 +91,7 @@ def table(
         found = found.select(*select)
     elif not full and not json and format != "parquet" and format != "csv":
         found = found.select(*main_columns(found.columns))
-    if json:
-        print_json(list(found.rows))
-        return
-    _show(found, format, out)
+    _show(found, "json" if json else format, out)
 
 
 def main_columns(columns: tuple[str, ...]) -> list[str]:
@@ -106,7 +103,7 @@ def main_columns(columns: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _show(found: Table, format: Format, out: Path | None) -> None:
+def _show(found: Table, format: Format | Literal["json"], out: Path | None) -> None:
     from spikedoor.errors import ConfigError
     from spikedoor.files import write_file
 
@@ -121,6 +118,7 @@ def _show(found: Table, format: Format, out: Path | None) -> None:
         "csv": found.csv,
         "md": found.markdown,
         "latex": found.latex,
+        "json": lambda: f"{as_json(list(found.rows))}\n",
     }
     content = made[format]()
     if out is None:

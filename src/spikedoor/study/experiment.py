@@ -15,12 +15,12 @@ from spikedoor.attack.triggers import check_modality
 from spikedoor.component import Component
 from spikedoor.data import DataSource
 from spikedoor.defences.plan import DefencePlan
-from spikedoor.errors import ConfigError
+from spikedoor.errors import ConfigError, hint
 from spikedoor.files import read_plain
 from spikedoor.rules import Rule
 from spikedoor.snn.networks import Architecture, SmallConv
 
-__all__ = ["Experiment", "override", "read_toml", "with_keys"]
+__all__ = ["Experiment", "beside", "override", "read_toml", "with_keys"]
 
 _MAX_TOML = 1 << 20
 
@@ -87,11 +87,17 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_plain(path, _MAX_TOML, follow=True).decode())
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+        near = "" if path.exists() else hint(str(path), beside(path), listed=False)
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}){near}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     except RecursionError:
         raise ConfigError(f"{path}: not valid TOML: nested too deeply") from None
+
+
+def beside(path: Path) -> list[str]:
+    """Return the TOML files in the folder of a path, as its neighbours are written."""
+    return [str(file) for file in path.parent.glob("*.toml")]
 
 
 def override(table: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:

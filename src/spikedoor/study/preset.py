@@ -9,7 +9,7 @@ from pydantic import Field
 
 from spikedoor.component import Component
 from spikedoor.errors import ConfigError, hint
-from spikedoor.study.experiment import Experiment, override, read_toml
+from spikedoor.study.experiment import Experiment, beside, override, read_toml
 from spikedoor.victim import StageName
 
 __all__ = ["Expected", "Preset", "experiment_table", "load", "load_preset", "located", "presets"]
@@ -71,7 +71,9 @@ def located(name: str | Path) -> Path:
         return path
     known = presets()
     if str(name) not in known:
-        raise ConfigError(f"no preset or file '{name}'{hint(str(name), known)}")
+        near = hint(str(name), [*known, *beside(path)], listed=False)
+        where = near or "; 'spikedoor list presets' names the presets"
+        raise ConfigError(f"no preset or file '{name}'{where}")
     return known[str(name)]
 
 

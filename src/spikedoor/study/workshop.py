@@ -53,7 +53,6 @@ class Workshop:
             return self._dataset_of(node)
         if node.key in self._results:
             self._results.move_to_end(node.key)
-            _log.debug("%s: at hand", node.short)
             return self._results[node.key]
         found = self._kept(node)
         if found is None:
