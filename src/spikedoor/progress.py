@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,8 +20,9 @@ silent: ContextVar[bool] = ContextVar("spikedoor_silent", default=False)
 
 
 def shown() -> bool:
-    """Whether somebody is there to see progress: standard error is a terminal, and may be used."""
-    return sys.stderr.isatty() and not silent.get()
+    """Whether progress is to be seen: standard error is a terminal that can draw it, and may."""
+    able = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    return able and not silent.get()
 
 
 @contextmanager

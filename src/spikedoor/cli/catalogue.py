@@ -18,7 +18,7 @@ from spikedoor.cli.names import (
     preset_files,
     singular,
 )
-from spikedoor.cli.output import print_json, say
+from spikedoor.cli.output import print_json, say, say_entry
 from spikedoor.cli.presets import list_presets, show_preset
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def list_members(
     wide = max((len(name) for name, _ in found), default=0)
     for name, cls in found:
         source = f"  ({cls.card.source})" if cls.card.source else ""
-        say(f"{name:{wide}}  {_plain(cls.summary())}{source}")
+        say_entry(f"{name:{wide}}  ", f"{_plain(cls.summary())}{source}")
 
 
 def _counts() -> dict[str, int]:
@@ -137,9 +137,9 @@ def show(
     if found:
         say("\nParameters:")
     for one in found:
-        say(f"  {one.key} = {one.default}    {one.kind}".rstrip())
-        for line in one.description.splitlines():
-            say(f"      {_plain(line.strip())}")
+        say_entry("  ", f"{one.key} = {one.default}    {one.kind}".rstrip())
+        if one.description:
+            say_entry("      ", _plain(" ".join(one.description.split())))
     if cls.card.source or cls.card.link:
         say(f"\nSource: {'  '.join(filter(None, (cls.card.source, cls.card.link)))}")
     say(f"\nTOML:\n\n{snippet(members.kind, cls)}")

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikedoor.cli.names import complete_experiment
-from spikedoor.cli.output import claimed, complain, print_json, print_records, remark, say
+from spikedoor.cli.output import (
+    claimed,
+    complain,
+    print_json,
+    print_records,
+    remark,
+    say,
+    say_entry,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -157,7 +165,8 @@ def check(
             continue
         found.append({"file": str(file), "ok": True, **about})
         if not json:
-            say(f"{file}: ok\n  {brief}")
+            say(f"{file}: ok")
+            say_entry("  ", brief)
     if json:
         print_json(found)
     if not all(entry["ok"] for entry in found):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from spikedoor.records import Record
 
 __all__ = ["as_json", "claimed", "complain", "note", "print_json", "print_records", "print_table",
-           "remark", "say", "until_nobody_reads"]  # fmt: skip
+           "remark", "say", "say_entry", "until_nobody_reads"]  # fmt: skip
 
 
 @contextmanager
@@ -58,6 +60,14 @@ def note(text: str) -> None:
     """Print advice to standard error, unless only results are wanted."""
     if not is_quiet():
         print("note:", text, file=sys.stderr)
+
+
+def say_entry(head: str, text: str) -> None:
+    """Print a line of a list: on a terminal what does not fit goes below the text's beginning."""
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        text = textwrap.fill(text, max(width - len(head), 20), break_on_hyphens=False)
+    say(head + text.replace("\n", "\n" + " " * len(head)))
 
 
 def complain(message: str) -> None:
@@ -100,9 +110,6 @@ def print_table(*tables: Table) -> None:
 
 def print_records(records: list[Record], every_step: bool = False) -> None:
     """Print the table of records: laid out on a terminal, a line a row in a pipe."""
-    import shutil
-    import textwrap
-
     from spikedoor.report.tables import notes, tables, text
 
     if not sys.stdout.isatty():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 
 from spikedoor.cli.names import preset_files
-from spikedoor.cli.output import print_json, say
+from spikedoor.cli.output import print_json, say, say_entry
 
 __all__ = ["list_presets", "show_preset"]
 
@@ -24,7 +24,7 @@ def list_presets(json: bool) -> None:
     wide = max(len(one["name"]) for one in found)
     for one in found:
         known = " (published numbers)" if one["expected"] else ""
-        say(f"{one['name']:{wide}}  {one['about']}{known}")
+        say_entry(f"{one['name']:{wide}}  ", f"{one['about']}{known}")
 
 
 def show_preset(name: str, json: bool) -> None:
