@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli_cases import TINY
 
 import spikedoor
 from spikedoor.cli import main
@@ -18,24 +19,6 @@ from spikedoor.cli.catalogue import KINDS, family
 from spikedoor.cli.parameters import snippet
 from spikedoor.records import Record
 from spikedoor.study import Experiment
-
-TINY = """
-seed = 4
-[data]
-name = "digits"
-train_limit = 200
-test_limit = 60
-[network]
-name = "small-conv"
-width = 4
-[rule]
-name = "direct"
-steps = 2
-training = { epochs = 1 }
-[attack]
-rate = 0.05
-trigger = { name = "patch", size = 2 }
-"""
 
 
 @pytest.fixture

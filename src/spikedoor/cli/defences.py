@@ -24,7 +24,7 @@ Examples:
   spikedoor defend runs/digits-1 --with activation-clustering
   spikedoor defend runs/digits-1 --with fine-tuning --with anp --clean 0.1
   spikedoor defend runs/digits-1 --with '{ name = "strip", overlays = 9 }'
-  spikedoor defend runs/digits-1 --with fine-pruning --stage ann --out repaired
+  spikedoor defend runs/digits-1 --with fine-pruning --stage ann --out fixed
 """
 AUDIT_EXAMPLES = """\b
 Examples:
