@@ -66,7 +66,7 @@ def say_entry(head: str, text: str) -> None:
     """Print a line of a list: on a terminal what does not fit goes below the text's beginning."""
     if sys.stdout.isatty():
         width = shutil.get_terminal_size().columns
-        text = textwrap.fill(text, max(width - len(head), 20), break_on_hyphens=False)
+        text = textwrap.fill(text, max(width - len(head), 12), break_on_hyphens=False)
     say(head + text.replace("\n", "\n" + " " * len(head)))
 
 

@@ -20,7 +20,7 @@ from spikedoor.cli.output import note, print_json, remark, say
 
 if TYPE_CHECKING:
     from spikedoor.records import Store
-    from spikedoor.study import Campaign
+    from spikedoor.study import Campaign, Sweep
     from spikedoor.study.nodes import Node
     from spikedoor.study.schedule import Board
 
@@ -104,8 +104,10 @@ def sweep(
                 _forecast(campaign, todo, file, workers, json)
         return
     from spikedoor.records import Store
+    from spikedoor.study import Campaign
 
-    campaign = campaign_of(file, Store(store), settings)
+    asked = _sweep_of(file, settings)  # before there is a store: a wrong name leaves nothing behind
+    campaign = Campaign.of(asked, Store(store))
     todo = campaign.missing()
     from spikedoor.cli.live import live
     from spikedoor.study import engine_of
@@ -142,13 +144,19 @@ def to_read(folder: Path) -> Iterator[Store]:
 
 def campaign_of(file: Path, store: Store, settings: list[str] | None) -> Campaign:
     """Return the sweep of a file, planned on a store."""
+    from spikedoor.study import Campaign
+
+    return Campaign.of(_sweep_of(file, settings), store)
+
+
+def _sweep_of(file: Path, settings: list[str] | None) -> Sweep:
     from spikedoor.errors import ConfigError
-    from spikedoor.study import Campaign, load_sweep
+    from spikedoor.study import load_sweep
     from spikedoor.study.sweep import is_sweep
 
     if not is_sweep(file):
         raise ConfigError(f"{file}: expected a sweep, found one experiment; see 'spikedoor run'")
-    return Campaign.of(load_sweep(file, tuple(settings or ())), store)
+    return load_sweep(file, tuple(settings or ()))
 
 
 def _explain(campaign: Campaign, todo: dict[str, Node], json: bool) -> None:
