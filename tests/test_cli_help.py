@@ -1,6 +1,7 @@
 """Help that fits a screen: of every verb, with an example."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,9 @@ def test_exit_codes_of_all_errors_are_told(cli):
     codes = {int(code) for code in re.findall(r"\d+", told[1])}
     kinds = (getattr(errors, name) for name in errors.__all__ if name.endswith("Error"))
     assert {kind.exit_code for kind in kinds} | {0, 130} == codes
+    page = Path(__file__).parents[1] / "docs" / "command-line.md"
+    documented = re.findall(r"^\| (\d+) \|", page.read_text("utf-8"), re.MULTILINE)
+    assert {int(code) for code in documented} == codes | {141, 143}
 
 
 def test_a_mistake_points_to_the_help_of_its_verb(cli):
