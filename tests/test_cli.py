@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli_cases import TINY
 
 import spikedoor
 from spikedoor.cli import main
@@ -18,24 +19,6 @@ from spikedoor.cli.catalogue import KINDS, family
 from spikedoor.cli.parameters import snippet
 from spikedoor.records import Record
 from spikedoor.study import Experiment
-
-TINY = """
-seed = 4
-[data]
-name = "digits"
-train_limit = 200
-test_limit = 60
-[network]
-name = "small-conv"
-width = 4
-[rule]
-name = "direct"
-steps = 2
-training = { epochs = 1 }
-[attack]
-rate = 0.05
-trigger = { name = "patch", size = 2 }
-"""
 
 
 @pytest.fixture
@@ -102,6 +85,7 @@ def test_mistakes_are_one_line(cli, tmp_path, tiny):
     (tmp_path / "bad.toml").write_text("seed = [1")
     (tmp_path / "latin.toml").write_bytes(b"x = '\xff'")
     (tmp_path / "deep.toml").write_text("x = " + "[" * 100_000)
+    (tmp_path / "sweep.toml").write_text('base = "tiny.toml"')
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").touch()
     (tmp_path / "file").touch()
@@ -115,6 +99,12 @@ def test_mistakes_are_one_line(cli, tmp_path, tiny):
         (2, "Missing argument 'FILE.toml'", ["run"]),
         (2, "'--seed': input should be greater than or equal to 0", ["run", tiny, "--seed", -1]),
         (2, "missing.toml: cannot be read (No such file", ["run", "missing.toml"]),
+        (2, "tinny.toml: cannot be read (No such file or directory); did you mean 'tiny.toml'?",
+         ["run", "tinny.toml"]),
+        (2, "no preset or file 'tiny.tmol'; did you mean 'tiny.toml'?", ["check", "tiny.tmol"]),
+        (2, "'spikedoor list presets' names the presets", ["run", "nothing"]),
+        (2, "found a sweep; see 'spikedoor sweep'", ["run", "sweep.toml"]),
+        (2, "found one experiment; see 'spikedoor run'", ["sweep", tiny]),
         (2, "cannot be read (Is a directory)", ["check", "full"]),
         (2, "bad.toml: not valid TOML", ["run", "bad.toml"]),
         (2, "latin.toml: not valid TOML", ["run", "latin.toml"]),

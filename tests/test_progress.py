@@ -1,16 +1,10 @@
 """Bars on a terminal, silence elsewhere."""
 
-import io
-
 import pytest
+from cli_cases import Terminal
 
 from spikedoor import progress
 from spikedoor.progress import bar
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def count(total: int = 3) -> None:
@@ -24,6 +18,15 @@ def count(total: int = 3) -> None:
 def test_silent_where_no_terminal_is(capfd):
     count()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("terminal", ["dumb", "unknown"])
+def test_silent_on_a_terminal_that_cannot_draw(monkeypatch, terminal):
+    shown = Terminal()
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setenv("TERM", terminal)
+    count()
+    assert shown.getvalue() == ""
 
 
 def test_shows_titles_counts_and_notes_on_a_terminal(monkeypatch):

@@ -32,23 +32,35 @@ def tiny(rule, **fields):
         ("a={x = 1}", {"a": {"x": 1}, "rule": "direct"}),
         ("a=true", {"a": True, "rule": "direct"}),
         ("a=b=c", {"a": "b=c", "rule": "direct"}),
+        ("rule.name=hybrid", {"rule": "hybrid"}),
+        ("name=x", {"name": "x", "rule": "direct"}),
     ],
 )
 def test_override(setting, expected):
     before = {"rule": "direct"}
-    assert override(before, setting) == expected
+    assert override(before, [setting]) == expected
     assert before == {"rule": "direct"}
+
+
+@pytest.mark.parametrize("key", ["rule", "rule.name"])
+@pytest.mark.parametrize("step", [1, -1])
+def test_another_component_comes_without_the_keys_of_the_one_before_and_with_its_own(key, step):
+    before = {"rule": {"name": "conversion", "converter": "max", "ann": {"epochs": 3}}}
+    settings = (f"{key}=direct", "rule.steps=8", "rule.training.epochs=1")
+    assert override(before, settings[::step]) == {
+        "rule": {"name": "direct", "steps": 8, "training": {"epochs": 1}}
+    }
 
 
 @pytest.mark.parametrize("setting", ["attack.rate", "=1", "a..b=1"])
 def test_override_without_key_or_value(setting):
     with pytest.raises(ConfigError, match="expected key=value"):
-        override({}, setting)
+        override({}, [setting])
 
 
 def test_override_below_a_value():
     with pytest.raises(ConfigError, match="'seed' is 3, not a table"):
-        override({"seed": 3}, "seed.x=1")
+        override({"seed": 3}, ["seed.x=1"])
 
 
 def test_load_applies_settings_and_seed(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +11,8 @@ if TYPE_CHECKING:
     from spikedoor.evaluation import Evaluation, evaluate
     from spikedoor.study import Experiment, load, run
     from spikedoor.victim import Victim
+
+    __version__: str
 
 __all__ = [
     "Attack",
@@ -29,11 +30,6 @@ __all__ = [
     "snn",
 ]
 
-try:
-    __version__ = version("spikedoor")
-except PackageNotFoundError:  # run from a checkout that is not installed
-    __version__ = "0+unknown"
-
 _ROOMS = ("attack", "data", "metrics", "rules", "snn")
 _HOMES = {
     "Attack": "spikedoor.attack",
@@ -47,13 +43,25 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use, so that ``import spikedoor`` itself costs nothing."""
+    """Find a public name on first use, so that ``import spikedoor`` itself costs nothing."""
+    if name == "__version__":
+        value = globals()[name] = _version()
+        return value
     if name in _ROOMS:
         return import_module(f"spikedoor.{name}")
     if name in _HOMES:
         value = globals()[name] = getattr(import_module(_HOMES[name]), name)
         return value
     raise AttributeError(f"module 'spikedoor' has no attribute {name!r}")
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("spikedoor")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

@@ -51,10 +51,10 @@ class MissingDataError(DataError):
     """A data set is not there."""
 
 
-def hint(name: str, choices: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for a near miss, else the list of choices."""
+def hint(name: str, choices: Iterable[str], listed: bool = True) -> str:
+    """Return ``"; did you mean 'x'?"`` for a near miss, else the choices if wanted."""
     names = sorted(choices)
     near = get_close_matches(str(name).lower(), names, n=1, cutoff=0.6)
     if near:
         return f"; did you mean '{near[0]}'?"
-    return f"; known: {', '.join(names)}" if names else ""
+    return f"; known: {', '.join(names)}" if names and listed else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,9 +11,18 @@ from contextvars import ContextVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["bar", "embedded"]
+__all__ = ["bar", "embedded", "shown", "silent"]
 
 _display: ContextVar[Progress | None] = ContextVar("spikedoor_progress", default=None)
+
+silent: ContextVar[bool] = ContextVar("spikedoor_silent", default=False)
+"""Set it to have nothing shown on a terminal either."""
+
+
+def shown() -> bool:
+    """Whether progress is to be seen: standard error is a terminal that can draw it, and may."""
+    able = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    return able and not silent.get()
 
 
 @contextmanager
@@ -20,7 +30,7 @@ def bar(title: str, total: int, visible: bool = True) -> Iterator[Callable[..., 
     """Show one bar while the block runs; call the yielded function to advance it.
 
     Bars nest in one display on standard error, which vanishes at the end. Where standard error
-    is not a terminal nothing is shown.
+    is not a terminal, or `silent` is set, nothing is shown.
 
     Example:
         >>> with bar("count", total=3) as advance:
@@ -65,7 +75,7 @@ def _bars() -> Progress:
         TextColumn("{task.fields[note]}"),
         console=Console(stderr=True),
         transient=True,
-        disable=not sys.stderr.isatty(),
+        disable=not shown(),
     )
 
 

@@ -175,6 +175,8 @@ def explainable(error: ValidationError) -> list[tuple[tuple[int | str, ...], str
             continue
         if item["type"] == "extra_forbidden":
             text = "unknown key"
+        elif item["type"] == "missing":
+            text = "field required"
         elif isinstance(inner, Exception):
             text = str(inner)
         else:

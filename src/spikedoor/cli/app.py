@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +26,8 @@ from spikedoor.cli import (
     sweeps,
     tables,
 )
-from spikedoor.cli.output import complain
+from spikedoor.cli.loudness import Quiet, Verbose, adjustable, is_verbose, loudness, set_loudness
+from spikedoor.cli.output import complain, until_nobody_reads
 from spikedoor.errors import SpikedoorError
 
 __all__ = ["app", "main"]
@@ -34,57 +36,46 @@ _INTERRUPTED = 130
 # The base of all that typer raises for wrong usage; it has no public name of its own.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
-_EXAMPLES = """\b
+_EPILOG = """\b
 Examples:
   spikedoor demo
-  spikedoor list triggers
-  spikedoor show trigger patch
-  spikedoor check experiment.toml
-  spikedoor preview experiment.toml --out trigger.png
   spikedoor run experiment.toml --set attack.rate=0.1 --seed 3
-  spikedoor probe runs/experiment-1
-  spikedoor defend runs/experiment-1 --with fine-pruning
-  spikedoor audit runs/experiment-1
-  spikedoor sweep rates.toml --workers 2
-  spikedoor table rates.toml --mean
-  spikedoor figures rates.toml --kind rate
-  spikedoor reproduce badnets-pytorch-mnist-short
-  spikedoor store size runs/store
-  spikedoor new trigger corner-cross --out mine.py
-  spikedoor --plugin mine.py preview experiment.toml
+  spikedoor show trigger patch
 
 \b
 Results go to standard output, progress and errors to standard error.
-Exit: 0 done, 1 unexpected result, 2 wrong usage, 3 data missing or bad, 130 interrupted.
+Exit: 0 done, 1 not as hoped, 2 wrong usage, 3 bad data, 130 interrupted.
 """
 
 app = typer.Typer(
     name="spikedoor",
-    help="Measure how easily a spiking neural network can be backdoored through its training data.",
-    epilog=_EXAMPLES,
-    add_completion=False,
+    help="Measure how easily training data can backdoor a spiking neural network.",
+    epilog=_EPILOG,
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-app.command("demo", epilog=experiments.DEMO_EXAMPLES)(experiments.demo)
-app.command("run", epilog=experiments.RUN_EXAMPLES)(experiments.run)
-app.command("sweep", epilog=sweeps.SWEEP_EXAMPLES)(sweeps.sweep)
-app.command("table", epilog=tables.TABLE_EXAMPLES)(tables.table)
-app.command("report", epilog=report.REPORT_EXAMPLES)(report.report)
-app.command("figures", epilog=figures.FIGURES_EXAMPLES)(figures.figures)
-app.command("reproduce", epilog=reproduce.REPRODUCE_EXAMPLES)(reproduce.reproduce)
-app.command("check", epilog=experiments.CHECK_EXAMPLES)(experiments.check)
-app.command("preview", epilog=experiments.PREVIEW_EXAMPLES)(experiments.preview)
-app.command("probe", epilog=probe.PROBE_EXAMPLES)(probe.probe)
-app.command("defend", epilog=defences.DEFEND_EXAMPLES)(defences.defend)
-app.command("audit", epilog=defences.AUDIT_EXAMPLES)(defences.audit)
-app.command("list", epilog=catalogue.LIST_EXAMPLES)(catalogue.list_members)
-app.command("show", epilog=catalogue.SHOW_EXAMPLES)(catalogue.show)
-app.command("new", epilog=new.NEW_EXAMPLES)(new.new)
-app.command("env")(machine.env)
+for _name, _verb, _examples in (
+    ("demo", experiments.demo, experiments.DEMO_EXAMPLES),
+    ("run", experiments.run, experiments.RUN_EXAMPLES),
+    ("sweep", sweeps.sweep, sweeps.SWEEP_EXAMPLES),
+    ("table", tables.table, tables.TABLE_EXAMPLES),
+    ("report", report.report, report.REPORT_EXAMPLES),
+    ("figures", figures.figures, figures.FIGURES_EXAMPLES),
+    ("reproduce", reproduce.reproduce, reproduce.REPRODUCE_EXAMPLES),
+    ("check", experiments.check, experiments.CHECK_EXAMPLES),
+    ("preview", experiments.preview, experiments.PREVIEW_EXAMPLES),
+    ("probe", probe.probe, probe.PROBE_EXAMPLES),
+    ("defend", defences.defend, defences.DEFEND_EXAMPLES),
+    ("audit", defences.audit, defences.AUDIT_EXAMPLES),
+    ("list", catalogue.list_members, catalogue.LIST_EXAMPLES),
+    ("show", catalogue.show, catalogue.SHOW_EXAMPLES),
+    ("new", new.new, new.NEW_EXAMPLES),
+    ("env", machine.env, machine.ENV_EXAMPLES),
+):
+    app.command(_name, epilog=_examples)(adjustable(_verb))
 app.add_typer(store.app, name="store")
 
 
@@ -94,11 +85,6 @@ def _print_version(wanted: bool) -> None:
 
         print(f"spikedoor {__version__}")
         raise typer.Exit
-
-
-_VERSION = typer.Option(
-    "--version", callback=_print_version, is_eager=True, help="Print the version."
-)
 
 
 @app.callback(invoke_without_command=True)
@@ -115,10 +101,13 @@ def _root(
         typer.Option(
             "--plugin",
             metavar="FILE",
-            help="Python file with components of your own; it is run. Before the verb; repeat.",
+            help="Run a Python file with components of your own.",
         ),
     ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
+    set_loudness(quiet, verbose)
     if plugin:
         from spikedoor.plugins import add
 
@@ -138,7 +127,8 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    sys.exit(_outcome(arguments))
+    with loudness(), until_nobody_reads():
+        sys.exit(_outcome(arguments))
 
 
 def _end(number: int, frame: Any) -> None:
@@ -150,12 +140,16 @@ def _outcome(arguments: list[str] | None) -> int:
     try:
         code = app(arguments, prog_name="spikedoor", standalone_mode=False)
     except SpikedoorError as error:
+        if is_verbose():
+            traceback.print_exc()
         return _complain(str(error), error.exit_code)
     except _UsageError as error:
         message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
         if getattr(error, "option_name", None) == "--plugin":
             message += ", it comes before the verb"
-        return _complain(f"{message} (see spikedoor --help)", 2)
+        context = getattr(error, "ctx", None)
+        verb = context.command_path if context else "spikedoor"
+        return _complain(f"{message} (see {verb} --help)", 2)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     if code == _INTERRUPTED:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spikedoor.cli.output import print_json, say
+from spikedoor.cli.names import (
+    KINDS,
+    PRESETS,
+    complete_kind,
+    complete_member,
+    members,
+    preset_files,
+    singular,
+)
+from spikedoor.cli.output import print_json, say, say_entry
 from spikedoor.cli.presets import list_presets, show_preset
 
 if TYPE_CHECKING:
@@ -30,27 +40,6 @@ Examples:
   spikedoor show preset badnets-pytorch-mnist
 """
 
-KINDS = {
-    "datasets": "spikedoor.data.source:DATASETS",
-    "triggers": "spikedoor.attack.triggers.base:TRIGGERS",
-    "label-rules": "spikedoor.attack.labels:LABELS",
-    "networks": "spikedoor.snn.networks:NETWORKS",
-    "neurons": "spikedoor.snn.neurons:NEURONS",
-    "surrogates": "spikedoor.snn.surrogate:SURROGATES",
-    "encodings": "spikedoor.snn.encoding:ENCODINGS",
-    "readouts": "spikedoor.snn.readout:READOUTS",
-    "rules": "spikedoor.rules.base:RULES",
-    "activations": "spikedoor.snn.rectifiers:RECTIFIERS",
-    "converters": "spikedoor.rules.conversion.base:CONVERTERS",
-    "losses": "spikedoor.rules.losses:LOSSES",
-    "optimisers": "spikedoor.rules.optimisers:OPTIMISERS",
-    "schedules": "spikedoor.rules.optimisers:SCHEDULES",
-    "augmentations": "spikedoor.rules.optimisers:AUGMENTATIONS",
-    "defences": "spikedoor.defences.base:DEFENCES",
-}
-
-_PRESETS = "presets"
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -58,33 +47,32 @@ def family(kind: str) -> Family:
     """Return the family of a kind, named in the plural or the singular."""
     from spikedoor.errors import ConfigError, hint
 
-    plural = {"loss": "losses"}.get(kind, f"{kind}s")
-    for name in (kind, plural):
-        if name in KINDS:
-            module, _, variable = KINDS[name].partition(":")
+    for name, place in KINDS.items():
+        if kind in (name, singular(name)):
+            module, _, variable = place.partition(":")
             return getattr(import_module(module), variable)
-    raise ConfigError(f"unknown kind '{kind}'{hint(kind, (*KINDS, _PRESETS))}")
+    raise ConfigError(f"unknown kind '{kind}'{hint(kind, (*KINDS, PRESETS))}")
 
 
 def list_members(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help="Such as triggers or rules.")
+        str | None,
+        typer.Argument(
+            metavar="[KIND]", help="Such as triggers or rules.", autocompletion=complete_kind
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
     """List the kinds, or what there is of one."""
     if kind is None:
-        from spikedoor.study import presets
-
-        counts = {name: len(family(name).names()) for name in KINDS}
-        counts[_PRESETS] = len(presets())
+        counts = _counts()
         if json:
             print_json(counts)
             return
         for name, count in counts.items():
             say(f"{name:15}{count:3}")
         return
-    if kind in (_PRESETS, "preset"):
+    if kind in (PRESETS, singular(PRESETS)):
         list_presets(json)
         return
     members = family(kind)
@@ -100,16 +88,39 @@ def list_members(
     wide = max((len(name) for name, _ in found), default=0)
     for name, cls in found:
         source = f"  ({cls.card.source})" if cls.card.source else ""
-        say(f"{name:{wide}}  {_plain(cls.summary())}{source}")
+        say_entry(f"{name:{wide}}  ", f"{_plain(cls.summary())}{source}")
+
+
+def _counts() -> dict[str, int]:
+    """Return how many there are of each kind; without others' code our source tells at once."""
+    from importlib.metadata import entry_points
+
+    from spikedoor.plugins import VARIABLE
+
+    others = os.environ.get(VARIABLE) or any(
+        group.startswith("spikedoor.") for group in entry_points().groups
+    )
+    counts = {kind: len(family(kind).names() if others else members(kind)) for kind in KINDS}
+    return {**counts, PRESETS: len(preset_files())}
 
 
 def show(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="Such as trigger or rule.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="One that `list KIND` names.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND", help="Such as trigger or rule.", autocompletion=complete_kind
+        ),
+    ],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="One that `list KIND` names.", autocompletion=complete_member
+        ),
+    ],
     json: Json = False,
 ) -> None:
     """Show a component: parameters, source, TOML."""
-    if kind in (_PRESETS, "preset"):
+    if kind in (PRESETS, singular(PRESETS)):
         show_preset(name, json)
         return
     members = family(kind)
@@ -126,9 +137,9 @@ def show(
     if found:
         say("\nParameters:")
     for one in found:
-        say(f"  {one.key} = {one.default}    {one.kind}".rstrip())
-        for line in one.description.splitlines():
-            say(f"      {_plain(line.strip())}")
+        say_entry("  ", f"{one.key} = {one.default}    {one.kind}".rstrip())
+        if one.description:
+            say_entry("      ", _plain(" ".join(one.description.split())))
     if cls.card.source or cls.card.link:
         say(f"\nSource: {'  '.join(filter(None, (cls.card.source, cls.card.link)))}")
     say(f"\nTOML:\n\n{snippet(members.kind, cls)}")

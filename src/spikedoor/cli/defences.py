@@ -9,6 +9,7 @@ import typer
 
 from spikedoor.cli import data_audit
 from spikedoor.cli.named import Sensor, Size, component_table, data_source
+from spikedoor.cli.names import complete_data, complete_defence
 from spikedoor.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ __all__ = ["audit", "defend"]
 DEFEND_EXAMPLES = """\b
 Examples:
   spikedoor defend runs/digits-1 --with activation-clustering
-  spikedoor defend runs/digits-1 --with fine-tuning --with fine-pruning --clean 0.1
-  spikedoor defend runs/digits-1 --with '{ name = "strip", overlays = 50 }' --json
-  spikedoor defend runs/digits-1 --with fine-pruning --stage ann --out repaired
+  spikedoor defend runs/digits-1 --with fine-tuning --with anp --clean 0.1
+  spikedoor defend runs/digits-1 --with '{ name = "strip", overlays = 9 }'
+  spikedoor defend runs/digits-1 --with fine-pruning --stage ann --out fixed
 """
 AUDIT_EXAMPLES = """\b
 Examples:
@@ -42,7 +43,13 @@ Clean = Annotated[
 def defend(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `spikedoor run` has made.")],
     methods: Annotated[
-        list[str], typer.Option("--with", metavar="NAME", help="A defence, or its TOML; repeat.")
+        list[str],
+        typer.Option(
+            "--with",
+            metavar="NAME",
+            help="A defence, or its TOML; repeat.",
+            autocompletion=complete_defence,
+        ),
     ],
     stage: Annotated[
         Literal["final", "ann"], typer.Option(help="Stage to work on.", show_default=True)
@@ -142,6 +149,7 @@ def audit(
         typer.Option(
             metavar="NAME|FOLDER",
             help="Of a victim, the data set of the clean samples. Alone, the data to audit.",
+            autocompletion=complete_data,
         ),
     ] = None,
     clean: Clean = 0.05,

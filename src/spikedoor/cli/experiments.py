@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikedoor.cli.output import claimed, complain, print_json, print_records, say
+from spikedoor.cli.names import complete_experiment
+from spikedoor.cli.output import (
+    claimed,
+    complain,
+    print_json,
+    print_records,
+    remark,
+    say,
+    say_entry,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +36,7 @@ Examples:
 RUN_EXAMPLES = """\b
 Examples:
   spikedoor run experiment.toml
-  spikedoor run experiment.toml --set attack.rate=0.1 --set rule.steps=8 --out high-rate
+  spikedoor run experiment.toml --set attack.rate=0.1 --out high-rate
   spikedoor run experiment.toml --set rule=conversion --no-twin --json
   spikedoor run digits --every-step
   spikedoor run runs/digits-1/record.json
@@ -40,13 +49,15 @@ Examples:
 PREVIEW_EXAMPLES = """\b
 Examples:
   spikedoor preview experiment.toml
-  spikedoor preview experiment.toml --set attack.trigger.size=5 --out larger.png
+  spikedoor preview experiment.toml --set attack.trigger.size=5
 """
 
 File = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE.toml", help="The experiment, a preset's name, or a run's record.json."
+        metavar="FILE.toml",
+        help="The experiment, a preset's name, or a run's record.json.",
+        autocompletion=complete_experiment,
     ),
 ]
 Settings = Annotated[
@@ -86,7 +97,7 @@ def demo(
     print_records(records)
     say(f"\nPicture: {folder / 'overview.png'}")
     say(f"Records: {', '.join(str(folder / n) for n in ('lr_b', 'lr_c', 'lr_h', 'events'))}")
-    say(f"Took {seconds:.1f} s.")
+    remark(f"Took {seconds:.1f} s.")
 
 
 def run(
@@ -126,13 +137,17 @@ def run(
         return
     print_records([record], every_step)
     say(f"\nRecord: {folder}")
-    say(f"Took {seconds:.1f} s.")
+    remark(f"Took {seconds:.1f} s.")
 
 
 def check(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE.toml...", help="Experiments, sweeps, or names of presets."),
+        typer.Argument(
+            metavar="FILE.toml...",
+            help="Experiments, sweeps, or names of presets.",
+            autocompletion=complete_experiment,
+        ),
     ],
     settings: Settings = None,
     json: Json = False,
@@ -151,7 +166,8 @@ def check(
             continue
         found.append({"file": str(file), "ok": True, **about})
         if not json:
-            say(f"{file}: ok\n  {brief}")
+            say(f"{file}: ok")
+            say_entry("  ", brief)
     if json:
         print_json(found)
     if not all(entry["ok"] for entry in found):
@@ -252,8 +268,12 @@ def _draw_recordings(
 
 
 def _load(file: Path, settings: list[str] | None, seed: int | None = None) -> Experiment:
-    from spikedoor.study import load
+    from spikedoor.errors import ConfigError
+    from spikedoor.study import load, located
+    from spikedoor.study.sweep import is_sweep
 
+    if is_sweep(located(file)):
+        raise ConfigError(f"{file}: expected one experiment, found a sweep; see 'spikedoor sweep'")
     return load(file, tuple(settings or ()), seed)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikedoor.cli.output import say
-from spikedoor.cli.sweeps import DEFAULT_STORE, Settings, StoreFolder, campaign_of, to_read
+from spikedoor.cli.output import print_json, say
+from spikedoor.cli.sweeps import DEFAULT_STORE, Json, Settings, StoreFolder, campaign_of, to_read
 
 if TYPE_CHECKING:
     from spikedoor.records.query import Table
@@ -21,7 +22,7 @@ __all__ = ["figures"]
 FIGURES_EXAMPLES = """\b
 Examples:
   spikedoor figures rates.toml --kind rate
-  spikedoor figures migration.toml --kind migration,converters --out paper --format pdf
+  spikedoor figures mnist.toml cifar10.toml --kind migration --out paper
   spikedoor figures runs/digits-1 --kind traces --format svg,png
 """
 
@@ -30,20 +31,27 @@ KINDS = ("rate", "migration", "converters", "corners", "traces", "defences", "ov
 
 def figures(
     source: Annotated[
-        Path,
-        typer.Argument(metavar="STUDY.toml|DIR", help="A sweep, or for traces a run's folder."),
+        list[Path],
+        typer.Argument(metavar="STUDY.toml|DIR...", help="Sweeps; for traces, folders of runs."),
     ],
-    kind: Annotated[str, typer.Option(metavar="K,K", help=f"Of {', '.join(KINDS)}.")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            metavar="K,K", help=f"Of {', '.join(KINDS)}.", autocompletion=lambda: list(KINDS)
+        ),
+    ],
     store: StoreFolder = DEFAULT_STORE,
     settings: Settings = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write.")] = Path("figures"),
     format: Annotated[
         str, typer.Option(metavar="F,F", help="Of pdf, svg, png.", show_default=True)
     ] = "pdf",
+    json: Json = False,
 ) -> None:
-    """Draw figures of a study for a paper, from its records.
+    """Draw figures of studies for a paper, from their records.
 
-    Prints the path of each file and the caption. Folds are counted together.
+    Prints the path of each file and the caption. Folds are counted together. Of several studies
+    each has figures of its own, with its name before theirs.
     """
     from spikedoor.report.figures import FORMATS, save
 
@@ -51,15 +59,47 @@ def figures(
     from spikedoor.files import make_folder
     from spikedoor.report.charts import CHARTS, style
 
-    table = None if kinds == ["traces"] else _table(source, store, settings, kinds)
-    for one in kinds:
-        made = _traces(source) if table is None or one == "traces" else CHARTS[one](table)
-        make_folder(out)
-        for chart in made:
-            with style():
-                for ending in endings:
-                    say(str(save(chart.figure, out / f"{chart.name}.{ending}")))
-            say(textwrap.indent(textwrap.fill(chart.caption, 98), "  "))
+    sources = _serving(source, kinds)
+    tables = {file: _table(file, store, settings, kinds) for file in source if not file.is_dir()}
+    told = []
+    for one, places in sources.items():
+        for place in places:
+            made = _traces(place) if one == "traces" else CHARTS[one](tables[place])
+            make_folder(out)
+            for chart in made:
+                name = chart.name if len(places) == 1 else f"{place.resolve().stem}-{chart.name}"
+                with style():
+                    files = [str(save(chart.figure, out / f"{name}.{end}")) for end in endings]
+                told.append({"kind": one, "files": files, "caption": chart.caption})
+                if not json:
+                    say(
+                        "\n".join([*files, textwrap.indent(textwrap.fill(chart.caption, 98), "  ")])
+                    )
+    if json:
+        print_json(told)
+
+
+def _serving(source: list[Path], kinds: list[str]) -> dict[str, list[Path]]:
+    """Return the sources of each kind of figure: folders for traces, files for the others."""
+    from spikedoor.errors import ConfigError
+
+    folders, files = ([one for one in source if one.is_dir() == wanted] for wanted in (True, False))
+    traces, charts = "traces" in kinds, kinds != ["traces"]
+    if (folders and not traces) or (charts and not files):
+        raise ConfigError(
+            f"{folders[0]}: a folder serves --kind traces; the others need a STUDY.toml"
+        )
+    if (files and not charts) or (traces and not folders):
+        raise ConfigError(
+            f"figure 'traces': {files[0]} is no folder that 'spikedoor run' has made; a store "
+            "keeps no membrane"
+        )
+    for found in (folders, files):
+        names = Counter(one.resolve().stem for one in found)
+        twice = next((name for name, count in names.items() if count > 1), None)
+        if twice is not None:
+            raise ConfigError(f"two sources are called '{twice}', and so would be their figures")
+    return {kind: folders if kind == "traces" else files for kind in kinds}
 
 
 def _chosen(option: str, text: str, choices: Sequence[str]) -> list[str]:
@@ -73,11 +113,8 @@ def _chosen(option: str, text: str, choices: Sequence[str]) -> list[str]:
 
 
 def _table(file: Path, store: Path, settings: list[str] | None, kinds: list[str]) -> Table:
-    from spikedoor.errors import ConfigError
     from spikedoor.records.query import Table
 
-    if file.is_dir():
-        raise ConfigError(f"{file}: a folder serves --kind traces; the others need a STUDY.toml")
     with to_read(store) as opened:
         campaign = campaign_of(file, opened, settings)
         axes = {name for one in campaign.planned for name in one.axes}
@@ -87,16 +124,10 @@ def _table(file: Path, store: Path, settings: list[str] | None, kinds: list[str]
 
 
 def _traces(folder: Path) -> list[Chart]:
-    from spikedoor.errors import ConfigError
     from spikedoor.report.charts import Chart
     from spikedoor.report.traces import output_figure
     from spikedoor.study.probe import probe
 
-    if not folder.is_dir():
-        raise ConfigError(
-            f"figure 'traces': {folder} is no folder that 'spikedoor run' has made; a store keeps "
-            "no membrane"
-        )
     found = probe(folder)
     told = (
         f"Output neurons of the victim at test sample {found.index}, of class "

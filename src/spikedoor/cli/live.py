@@ -31,7 +31,7 @@ def live(campaign: Campaign, todo: dict[str, Node]) -> Iterator[Callable[[Board]
 
     The time left counts what earlier results of the same kind took.
     """
-    if not sys.stderr.isatty():
+    if not progress.shown():
         yield _told_once()
         return
     from rich.live import Live

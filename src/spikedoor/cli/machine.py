@@ -10,6 +10,12 @@ from spikedoor.cli.output import print_json, say
 
 __all__ = ["env"]
 
+ENV_EXAMPLES = """\b
+Examples:
+  spikedoor env
+  spikedoor env --json
+"""
+
 
 def env(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Tell versions, processor, kernel and data sets."""

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from spikedoor.cli.catalogue import family
-from spikedoor.cli.output import say
+from spikedoor.cli.output import print_json, remark, say
 
 __all__ = ["new"]
 
@@ -31,10 +31,12 @@ def new(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Python file to write; NAME.py by default.")
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Write a small working component of your own, and a test of it beside it.
+    """Write a small working component to begin with.
 
-    KIND is trigger, converter, rule, detector, eliminator or source (of data).
+    And a test of it beside it. KIND is trigger, converter, rule, detector, eliminator or source
+    (of data).
     """
     from spikedoor.errors import ConfigError
     from spikedoor.files import write_file
@@ -52,9 +54,12 @@ def new(
         _refuse_what_is_there(path)
     write_file(file, _filled(kind, name, file.stem).encode())
     write_file(test, _filled(f"{kind}_test", name, file.stem).encode())
+    if json:
+        print_json({"component": str(file), "test": str(test)})
+        return
     say(f"Wrote {file}: a {kind} that works; make it yours.")
     say(f"Wrote {test}: run it with python -m pytest {test}")
-    say(f"Use it: spikedoor --plugin {file} show {members.kind} {name}")
+    remark(f"Use it: spikedoor --plugin {file} show {members.kind} {name}")
 
 
 def _refuse_what_is_there(path: Path) -> None:

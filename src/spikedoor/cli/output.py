@@ -4,28 +4,70 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spikedoor.cli.loudness import is_quiet
+
 if TYPE_CHECKING:
     from rich.table import Table
 
     from spikedoor.records import Record
 
-__all__ = ["claimed", "complain", "print_json", "print_records", "print_table", "printable", "say"]
+__all__ = ["as_json", "claimed", "complain", "note", "print_json", "print_records", "print_table",
+           "printable", "remark", "say", "say_entry", "until_nobody_reads"]  # fmt: skip
+
+
+@contextmanager
+def until_nobody_reads() -> Iterator[None]:
+    """End in silence where the reader of standard output or error has gone, as `head` does."""
+    streams = [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
+    try:
+        try:
+            yield
+        finally:
+            for stream in streams:
+                stream.flush()
+    except (BrokenPipeError, SystemExit) as error:
+        # Typer makes an end of its own of a broken pipe, with another exit code.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in streams:
+            os.dup2(nowhere, stream.fileno())
+        raise SystemExit(141) from None
 
 
 def say(text: str = "") -> None:
     """Print to standard output; where its reader has gone, end in silence."""
-    try:
+    with until_nobody_reads():
         print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(141) from None
+
+
+def remark(text: str) -> None:
+    """Print what is no result, unless only results are wanted."""
+    if not is_quiet():
+        say(text)
+
+
+def note(text: str) -> None:
+    """Print advice to standard error, unless only results are wanted."""
+    if not is_quiet():
+        print("note:", text, file=sys.stderr)
+
+
+def say_entry(head: str, text: str) -> None:
+    """Print a line of a list: on a terminal what does not fit goes below the text's beginning."""
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        text = textwrap.fill(text, max(width - len(head), 12), break_on_hyphens=False)
+    say(head + text.replace("\n", "\n" + " " * len(head)))
 
 
 def complain(message: str) -> None:
@@ -38,9 +80,14 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
+def as_json(value: Any) -> str:
+    """Return JSON for people and programs."""
+    return json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
+
+
 def print_json(value: Any) -> None:
     """Print as JSON."""
-    say(json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False))
+    say(as_json(value))
 
 
 def print_table(*tables: Table) -> None:
@@ -67,9 +114,6 @@ def print_table(*tables: Table) -> None:
 
 def print_records(records: list[Record], every_step: bool = False) -> None:
     """Print the table of records: laid out on a terminal, a line a row in a pipe."""
-    import shutil
-    import textwrap
-
     from spikedoor.report.tables import notes, tables, text
 
     if not sys.stdout.isatty():

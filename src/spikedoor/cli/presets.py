@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from spikedoor.cli.output import print_json, say
+import tomllib
+
+from spikedoor.cli.names import preset_files
+from spikedoor.cli.output import print_json, say, say_entry
 
 __all__ = ["list_presets", "show_preset"]
 
 
 def list_presets(json: bool) -> None:
     """List the presets that come with the package."""
-    from spikedoor.study import load_preset, presets
-
-    found = {name: load_preset(path) for name, path in presets().items()}
-    if json:
-        print_json(
-            [
-                {"name": name, "about": one.about, "expected": len(one.expected)}
-                for name, one in found.items()
-            ]
+    found = [
+        {"name": name, "about": table["about"], "expected": len(table.get("expected", ()))}
+        for name, table in (
+            (n, tomllib.loads(p.read_text("utf-8"))) for n, p in preset_files().items()
         )
+    ]
+    if json:
+        print_json(found)
         return
-    wide = max(map(len, found), default=0)
-    for name, one in found.items():
-        known = " (published numbers)" if one.expected else ""
-        say(f"{name:{wide}}  {one.about}{known}")
+    wide = max(len(one["name"]) for one in found)
+    for one in found:
+        known = " (published numbers)" if one["expected"] else ""
+        say_entry(f"{one['name']:{wide}}  ", f"{one['about']}{known}")
 
 
 def show_preset(name: str, json: bool) -> None:

@@ -46,11 +46,12 @@ def probe(
         bool, typer.Option("--json", help="Print the numbers behind the picture as JSON.")
     ] = False,
 ) -> None:
-    """Draw what the output neurons do at a clean and at a triggered sample.
+    """Draw the output neurons at one test sample.
 
-    Membrane, spikes and cumulative voltage of each class, for each spiking stage of a victim whose
-    record and weights are in DIR. Where its readout counts no spikes, the output neurons are of the
-    stage's own model, with the settings it began with, and no part of its answer.
+    Clean and triggered: membrane, spikes and cumulative voltage of each class, for each spiking
+    stage of a victim whose record and weights are in DIR. Where its readout counts no spikes, the
+    output neurons are of the stage's own model, with the settings it began with, and no part of
+    its answer.
     """
     from spikedoor.errors import ConfigError
     from spikedoor.report.figures import check_picture

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikedoor.cli.output import say
+from spikedoor.cli.output import print_json, say
 from spikedoor.cli.sweeps import (
     DEFAULT_STORE,
+    Json,
     PoolFolds,
     Settings,
     StoreFolder,
@@ -47,11 +48,12 @@ def report(
         bool, typer.Option("--leaderboard", help="Of sweeps, rank what they compare.")
     ] = False,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Page to write.")] = Path("report.html"),
+    json: Json = False,
 ) -> None:
-    """Write one page of results that opens anywhere: tables, charts, triggers, configuration.
+    """Write a page of results that opens anywhere.
 
-    It needs no network. A table is sorted by its heads, a legend hides lines, and every share has
-    its 95 % interval.
+    Tables, charts, triggers and configuration in one file that needs no network. A table is sorted
+    by its heads, a legend hides lines, and every share has its 95 % interval.
     """
     from spikedoor.errors import OutputError
     from spikedoor.files import write_file
@@ -68,6 +70,9 @@ def report(
         made = _runs(source)
     content = page(made)
     write_file(out, content)
+    if json:
+        print_json({"page": str(out), "bytes": len(content)})
+        return
     say(f"Page: {out} ({len(content) / 1e6:.1f} MB)")
 
 
@@ -120,16 +125,14 @@ def _runs(folders: list[Path]) -> Content:
     from spikedoor.records.samples import Samples
     from spikedoor.report.page import of_records
 
-    places = [
-        place
-        for folder in folders
-        for place in (folder, *sorted(folder.glob("*/")))
-        if (place / "record.json").is_file()
-    ]
-    if not places:
-        raise MissingDataError(
-            f"{', '.join(map(str, folders))}: expected a folder of a run, or of several, with "
-            "record.json; found none"
-        )
+    places: list[Path] = []
+    for folder in folders:
+        nested = (folder, *sorted(folder.glob("*/")))
+        found = [place for place in nested if (place / "record.json").is_file()]
+        if not found:
+            raise MissingDataError(
+                f"{folder}: expected a folder of a run, or of several, with record.json; found none"
+            )
+        places += found
     records = {str(place): Record.read(place) for place in places}
     return of_records(records, {place: Samples.read(place, records[place]) for place in records})

@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikedoor.cli.output import print_json, say
-from spikedoor.cli.sweeps import DEFAULT_STORE, Json, Settings, StoreFolder, Workers, pin_name
+from spikedoor.cli.names import complete_experiment
+from spikedoor.cli.output import print_json, remark, say
+from spikedoor.cli.sweeps import (
+    DEFAULT_STORE,
+    Json,
+    Settings,
+    StoreFolder,
+    Workers,
+    complain_of_failures,
+    pin_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +38,14 @@ Examples:
   spikedoor reproduce mine.toml --json
 """
 
-Name = Annotated[str, typer.Argument(metavar="PRESET", help="Its name, or a file FILE.toml.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="PRESET",
+        help="Its name, or a file FILE.toml.",
+        autocompletion=complete_experiment,
+    ),
+]
 Seeds = Annotated[
     str | None,
     typer.Option(metavar="N,N,...", help="One run for each; the preset's own seed by default."),
@@ -79,9 +95,8 @@ def reproduce(
         )
     else:
         _print(loaded.about or preset, rows, found)
-        say(f"Store: {store}. Took {time.perf_counter() - start:.1f} s.")
-    for key, reason in board.failed.items():
-        print(f"failed: {board.todo[key].short}: {reason}", file=sys.stderr)
+        remark(f"Store: {store}. Took {time.perf_counter() - start:.1f} s.")
+    complain_of_failures(campaign, board)
     if not good:
         raise typer.Exit(1)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spikedoor.cli.loudness import adjustable
 from spikedoor.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
+STORE_EXAMPLES = """\b
+Examples:
+  spikedoor store size runs/store
+  spikedoor store verify runs/store
+  spikedoor store gc runs/store
+"""
 SIZE_EXAMPLES = """\b
 Examples:
   spikedoor store size runs/store
@@ -42,7 +49,9 @@ _TITLES = {
 }
 
 app = typer.Typer(
-    help="Look after a store, the folder where sweeps keep results.", rich_markup_mode=None
+    help="Look after a store, the folder where sweeps keep results.",
+    epilog=STORE_EXAMPLES,
+    rich_markup_mode=None,
 )
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The store.")]
@@ -56,6 +65,7 @@ def _root(context: typer.Context) -> None:
 
 
 @app.command(epilog=SIZE_EXAMPLES)
+@adjustable
 def size(folder: Folder, json: Json = False) -> None:
     """Tell how many results there are and what room they take."""
     from spikedoor.records import Usage, sizes
@@ -71,6 +81,7 @@ def size(folder: Folder, json: Json = False) -> None:
 
 
 @app.command(epilog=VERIFY_EXAMPLES)
+@adjustable
 def verify(
     folder: Folder,
     repair: Annotated[
@@ -97,6 +108,7 @@ def verify(
 
 
 @app.command("gc", epilog=GC_EXAMPLES)
+@adjustable
 def collect(
     folder: Folder,
     delete: Annotated[

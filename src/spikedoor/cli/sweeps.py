@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from spikedoor.cli.output import print_json, say
+from spikedoor.cli.loudness import is_verbose
+from spikedoor.cli.output import note, print_json, remark, say
 
 if TYPE_CHECKING:
     from spikedoor.records import Store
-    from spikedoor.study import Campaign
+    from spikedoor.study import Campaign, Sweep
     from spikedoor.study.nodes import Node
     from spikedoor.study.schedule import Board
 
@@ -30,6 +31,7 @@ __all__ = [
     "Settings",
     "StoreFolder",
     "campaign_of",
+    "complain_of_failures",
     "pin_name",
     "sweep",
     "to_read",
@@ -54,7 +56,7 @@ Settings = Annotated[
     typer.Option("--set", metavar="A.B=C", help="Set a key of the file; may be repeated."),
 ]
 PoolFolds = Annotated[
-    bool, typer.Option("--pool-folds", help="Count the test samples of all folds together.")
+    bool, typer.Option("--pool-folds", help="Test samples of all folds together.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -102,8 +104,10 @@ def sweep(
                 _forecast(campaign, todo, file, workers, json)
         return
     from spikedoor.records import Store
+    from spikedoor.study import Campaign
 
-    campaign = campaign_of(file, Store(store), settings)
+    asked = _sweep_of(file, settings)  # before there is a store: a wrong name leaves nothing behind
+    campaign = Campaign.of(asked, Store(store))
     todo = campaign.missing()
     from spikedoor.cli.live import live
     from spikedoor.study import engine_of
@@ -111,7 +115,7 @@ def sweep(
     threads, cores = campaign.planned[0].experiment.threads or 1, os.cpu_count() or 1
     if workers * threads > max(cores, threads):
         told = f"{workers} workers of {threads} threads" if threads > 1 else f"{workers} workers"
-        print(f"note: {told} on {cores} cores slow each other down", file=sys.stderr)
+        note(f"{told} on {cores} cores slow each other down")
     with engine_of(campaign, engine, workers, address) as made, live(campaign, todo) as watch:
         board = campaign.run(made, todo, watch, name=pin_name(file.stem, str(file.absolute())))
     seconds = time.perf_counter() - start
@@ -140,9 +144,19 @@ def to_read(folder: Path) -> Iterator[Store]:
 
 def campaign_of(file: Path, store: Store, settings: list[str] | None) -> Campaign:
     """Return the sweep of a file, planned on a store."""
-    from spikedoor.study import Campaign, load_sweep
+    from spikedoor.study import Campaign
 
-    return Campaign.of(load_sweep(file, tuple(settings or ())), store)
+    return Campaign.of(_sweep_of(file, settings), store)
+
+
+def _sweep_of(file: Path, settings: list[str] | None) -> Sweep:
+    from spikedoor.errors import ConfigError
+    from spikedoor.study import load_sweep
+    from spikedoor.study.sweep import is_sweep
+
+    if not is_sweep(file):
+        raise ConfigError(f"{file}: expected a sweep, found one experiment; see 'spikedoor run'")
+    return load_sweep(file, tuple(settings or ()))
 
 
 def _explain(campaign: Campaign, todo: dict[str, Node], json: bool) -> None:
@@ -244,6 +258,13 @@ def _failures(store: Store, nodes: list[Node]) -> list[str]:
     return [f"{node.short}: {reason.splitlines()[0]}" for node, reason in noted if reason]
 
 
+def complain_of_failures(campaign: Campaign, board: Board) -> None:
+    """Tell what failed and why, one line each; where all is wanted, with the traceback."""
+    for key, reason in board.failed.items():
+        kept = campaign.store.failure(key) if is_verbose() else None
+        print(f"failed: {board.todo[key].short}: {kept or reason}", file=sys.stderr)
+
+
 def _finish(campaign: Campaign, board: Board, file: Path, seconds: float, json: bool) -> None:
     blocked = board.blocked()
     if json:
@@ -259,14 +280,13 @@ def _finish(campaign: Campaign, board: Board, file: Path, seconds: float, json: 
         )
     else:
         shared = len(campaign.nodes())
-        say(
+        remark(
             f"{len(campaign.cells)} experiments, {shared} stages: {len(board.done)} made, "
             f"{shared - len(board.todo)} from the store, {len(board.failed)} failed, "
             f"{len(blocked)} not tried for that."
         )
-        say(f"Store: {campaign.store.folder}. Took {seconds:.1f} s.")
-        say(f"See them with: spikedoor table {file} --store {campaign.store.folder}")
-    for key, reason in board.failed.items():
-        print(f"failed: {board.todo[key].short}: {reason}", file=sys.stderr)
+        remark(f"Store: {campaign.store.folder}. Took {seconds:.1f} s.")
+        remark(f"See them with: spikedoor table {file} --store {campaign.store.folder}")
+    complain_of_failures(campaign, board)
     if board.failed:
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from spikedoor.cli.output import print_json, say
+from spikedoor.cli.output import as_json, say
 from spikedoor.cli.sweeps import (
     DEFAULT_STORE,
     File,
@@ -30,9 +30,9 @@ TABLE_EXAMPLES = """\b
 Examples:
   spikedoor table rates.toml
   spikedoor table rates.toml --where stage=converted --where "T>=8" --mean
-  spikedoor table rates.toml --every-step --where stage=converted --format csv
+  spikedoor table rates.toml --every-step --format csv
   spikedoor table folds.toml --pool-folds --mean
-  spikedoor table rates.toml --mean --by rule --by attack.rate --format latex --out rates.tex
+  spikedoor table rates.toml --by rule --format latex --out rates.tex
 """
 
 Format = Literal["text", "csv", "md", "latex", "parquet"]
@@ -49,10 +49,10 @@ def table(
     settings: Settings = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="CONDITION", help='Such as stage=converted or "T in 4,8"; repeat.'),
+        typer.Option(metavar="CONDITION", help='Such as "T in 4,8"; repeat.'),
     ] = None,
     by: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Group by it; repeat. Implies mean.")
+        list[str] | None, typer.Option(metavar="COLUMN", help="Mean over the rest; repeat.")
     ] = None,
     mean: Annotated[
         bool, typer.Option("--mean", help="Mean and 95 % interval over the seeds.")
@@ -67,9 +67,7 @@ def table(
         bool, typer.Option("--every-step", help="A row for each time step up to T.")
     ] = False,
     pool_folds: PoolFolds = False,
-    full: Annotated[
-        bool, typer.Option("--all", help="All measures; text shows the main ones without.")
-    ] = False,
+    full: Annotated[bool, typer.Option("--all", help="All measures, not the main ones.")] = False,
     format: Annotated[Format, typer.Option(help="What to print.", show_default=True)] = "text",
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write here in place of printing.")
@@ -93,10 +91,7 @@ def table(
         found = found.select(*select)
     elif not full and not json and format != "parquet" and format != "csv":
         found = found.select(*main_columns(found.columns))
-    if json:
-        print_json(list(found.rows))
-        return
-    _show(found, format, out)
+    _show(found, "json" if json else format, out)
 
 
 def main_columns(columns: tuple[str, ...]) -> list[str]:
@@ -108,7 +103,7 @@ def main_columns(columns: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _show(found: Table, format: Format, out: Path | None) -> None:
+def _show(found: Table, format: Format | Literal["json"], out: Path | None) -> None:
     from spikedoor.errors import ConfigError
     from spikedoor.files import write_file
 
@@ -123,6 +118,7 @@ def _show(found: Table, format: Format, out: Path | None) -> None:
         "csv": found.csv,
         "md": found.markdown,
         "latex": found.latex,
+        "json": lambda: f"{as_json(list(found.rows))}\n",
     }
     content = made[format]()
     if out is None:

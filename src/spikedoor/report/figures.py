@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from matplotlib import rc_context
@@ -17,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from spikedoor.errors import OutputError
-from spikedoor.files import write_bytes
+from spikedoor.files import write_file
 from spikedoor.metrics import Rate, Scores
 from spikedoor.records import Gallery, Record
 from spikedoor.report.images import difference, show
@@ -197,11 +195,5 @@ def save(figure: Figure, path: str | Path) -> Path:
     with rc_context({"svg.hashsalt": "spikedoor"}):
         figure.savefig(buffer, format=kind, metadata=undated)
     content = _numbered(buffer.getvalue()) if kind == "svg" else buffer.getvalue()
-    aside = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        write_bytes(aside, content)
-        os.replace(aside, path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise OutputError(f"{path}: could not be written ({error.strerror})") from None
+    write_file(path, content)
     return path

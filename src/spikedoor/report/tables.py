@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.table import Table
@@ -193,7 +193,7 @@ def text(records: Sequence[Record], every_step: bool = False) -> str:
 
 
 def tables(records: Sequence[Record], width: int = 120, every_step: bool = False) -> list[Table]:
-    """Return the table for a terminal; on a narrow one it comes in two parts.
+    """Return the table for a terminal; on a narrow one it comes in parts that fit.
 
     Args:
         records: What to show.
@@ -201,10 +201,13 @@ def tables(records: Sequence[Record], width: int = 120, every_step: bool = False
         every_step: Show each time step.
     """
     found = rows(records, every_step)
-    whole = _table(found, _COLUMNS)
-    if _width(whole) <= width:
-        return [whole]
-    return [_table(found, part) for part in (_COLUMNS[:3], _COLUMNS[3:])]
+    parts, rest = [], _COLUMNS
+    while rest:
+        shown = (_table(found, rest[:count]) for count in range(len(rest), 0, -1))
+        fitting = next((one for one in shown if _width(one) <= width), _table(found, rest[:1]))
+        parts.append(fitting)
+        rest = rest[len(fitting.columns) - len(_FIXED) :]
+    return parts
 
 
 _Cell = Callable[[Row], tuple[str, ...]]
@@ -262,11 +265,13 @@ _COLUMNS: tuple[tuple[str, _Cell], ...] = (
 )
 
 
+_FIXED: dict[str, Literal["left", "right"]] = {"rule": "left", "stage": "left", "T": "right"}
+
+
 def _table(found: list[Row], columns: Sequence[tuple[str, _Cell]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-    for title in ("rule", "stage"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("T", justify="right", no_wrap=True)
+    for title, side in _FIXED.items():
+        table.add_column(title, justify=side, no_wrap=True)
     for title, _ in columns:
         table.add_column(title.replace(" ", "\n"), justify="right", no_wrap=True)
     for i, (row, name) in enumerate(zip(found, _named(found), strict=True)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -15,12 +16,12 @@ from spikedoor.attack.triggers import check_modality
 from spikedoor.component import Component
 from spikedoor.data import DataSource
 from spikedoor.defences.plan import DefencePlan
-from spikedoor.errors import ConfigError
+from spikedoor.errors import ConfigError, hint
 from spikedoor.files import read_plain
 from spikedoor.rules import Rule
 from spikedoor.snn.networks import Architecture, SmallConv
 
-__all__ = ["Experiment", "override", "read_table", "with_key"]
+__all__ = ["Experiment", "beside", "override", "read_table", "with_keys"]
 
 _MAX_TOML, _MAX_JSON = 1 << 20, 1 << 28
 
@@ -89,7 +90,8 @@ def read_table(path: str | Path) -> dict[str, Any]:
             return dict(json.loads(read_plain(path, _MAX_JSON, follow=True))["experiment"])
         return tomllib.loads(read_plain(path, _MAX_TOML, follow=True).decode())
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+        near = "" if path.exists() else hint(str(path), beside(path), listed=False)
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}){near}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     except RecursionError:
@@ -98,12 +100,20 @@ def read_table(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: expected a record of a run, with its experiment") from None
 
 
-def override(table: dict[str, Any], setting: str) -> dict[str, Any]:
-    """Return the table with one key set, ``"a.b=c"``; c is read as TOML, or else as text.
+def beside(path: Path) -> list[str]:
+    """Return the TOML files in the folder of a path, as its neighbours are written."""
+    return [str(file) for file in path.parent.glob("*.toml")]
 
-    A component given by its name alone (``rule = "direct"``) becomes a table when a key inside it
-    is set.
+
+def override(table: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
+    """Return the table with keys set, each ``"a.b=c"``; c is read as TOML, or else as text.
+
+    See `with_keys`.
     """
+    return with_keys(table, [(*_parsed(one), f"--set {one}") for one in settings])
+
+
+def _parsed(setting: str) -> tuple[list[str], Any]:
     path, equals, text = setting.partition("=")
     keys = [key.strip() for key in path.split(".")]
     if not equals or not all(keys):
@@ -112,15 +122,32 @@ def override(table: dict[str, Any], setting: str) -> dict[str, Any]:
         value = tomllib.loads(f"value = {text}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
         value = text.strip()
-    return with_key(table, keys, value, f"--set {setting}")
+    return keys, value
 
 
-def with_key(table: dict[str, Any], keys: list[str], value: Any, what: str) -> dict[str, Any]:
-    """Return the table with one nested key set.
+def with_keys(
+    table: dict[str, Any], wishes: Iterable[tuple[list[str], Any, str]]
+) -> dict[str, Any]:
+    """Return the table with nested keys set: each the way to it, its value, and whose wish it was.
+
+    A component given by its name alone (``rule = "direct"``) becomes a table when a key inside it
+    is set. Another component (``rule = "hybrid"`` or ``rule.name = "hybrid"``) takes the place of
+    the one before with all its keys. Keys inside it are set after it, whatever the order of the
+    wishes.
 
     Raises:
-        ConfigError: If a key on the way is no table; ``what`` says whose wish it was.
+        ConfigError: If a key on the way is no table.
     """
+    for keys, value, what in sorted(wishes, key=lambda wish: len(_place(wish[0]))):
+        table = _with_key(table, _place(keys), value, what)
+    return table
+
+
+def _place(keys: list[str]) -> list[str]:
+    return keys[:-1] if keys[1:] and keys[-1] == "name" else keys
+
+
+def _with_key(table: dict[str, Any], keys: list[str], value: Any, what: str) -> dict[str, Any]:
     head, *rest = keys
     if not rest:
         return {**table, head: value}
@@ -129,4 +156,4 @@ def with_key(table: dict[str, Any], keys: list[str], value: Any, what: str) -> d
         inner = {"name": inner}
     if not isinstance(inner, dict):
         raise ConfigError(f"{what}: '{head}' is {inner!r}, not a table")
-    return {**table, head: with_key(inner, rest, value, what)}
+    return {**table, head: _with_key(inner, rest, value, what)}

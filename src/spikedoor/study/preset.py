@@ -9,7 +9,7 @@ from pydantic import Field
 
 from spikedoor.component import Component
 from spikedoor.errors import ConfigError, hint
-from spikedoor.study.experiment import Experiment, override, read_table
+from spikedoor.study.experiment import Experiment, beside, override, read_table
 from spikedoor.victim import StageName
 
 __all__ = ["Expected", "Preset", "experiment_table", "load", "load_preset", "located", "presets"]
@@ -71,7 +71,9 @@ def located(name: str | Path) -> Path:
         return path
     known = presets()
     if str(name) not in known:
-        raise ConfigError(f"no preset or file '{name}'{hint(str(name), known)}")
+        near = hint(str(name), [*known, *beside(path)], listed=False)
+        where = near or "; 'spikedoor list presets' names the presets"
+        raise ConfigError(f"no preset or file '{name}'{where}")
     return known[str(name)]
 
 
@@ -80,9 +82,7 @@ def load_preset(
 ) -> Preset:
     """Read a preset; see `load`."""
     path = located(name)
-    table = read_table(path)
-    for setting in settings:
-        table = override(table, setting)
+    table = override(read_table(path), settings)
     if seed is not None:
         table["seed"] = seed
     try:

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from spikedoor.component import Component
 from spikedoor.errors import ConfigError
-from spikedoor.study.experiment import Experiment, override, read_table, with_key
+from spikedoor.study.experiment import Experiment, override, read_table, with_keys
 from spikedoor.study.preset import experiment_table, located
 
 __all__ = ["Part", "Planned", "Sweep", "is_sweep", "load_sweep"]
@@ -109,9 +109,8 @@ class Sweep(Part):
         return found
 
     def _planned(self, part: str, settings: Table, axes: dict[str, Any], seed: int) -> Planned:
-        table = merged(self.base, settings)
-        for name, value in axes.items():
-            table = with_key(table, name.split("."), value, name)
+        wishes = [(name.split("."), value, name) for name, value in axes.items()]
+        table = with_keys(merged(self.base, settings), wishes)
         shown = {name: shown_value(value) for name, value in axes.items()}
         try:
             made = Experiment.from_dict({"threads": self.threads, **table, "seed": seed})
@@ -151,8 +150,7 @@ def load_sweep(path: str | Path, settings: tuple[str, ...] = ()) -> Sweep:
     base = table.get("base")
     if isinstance(base, str):
         table["base"] = _base(base, path)
-    for setting in settings:
-        table = override(table, setting)
+    table = override(table, settings)
     try:
         return Sweep.from_dict(table)
     except ConfigError as error:

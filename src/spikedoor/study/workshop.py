@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import OrderedDict
 from typing import Any
@@ -14,6 +15,8 @@ from spikedoor.study.nodes import Node
 from spikedoor.study.work import make, packed, unpacked
 
 __all__ = ["Workshop"]
+
+_log = logging.getLogger(__name__)
 
 
 class Workshop:
@@ -35,7 +38,9 @@ class Workshop:
         """Return a data set, read once."""
         key = source.model_dump_json()
         if key not in self._data:
+            start = time.perf_counter()
             self._data[key] = source.load()
+            _log.debug("data %s: read in %.2f s", source.name, time.perf_counter() - start)
         return self._data[key]
 
     def result(self, node: Node) -> Any:
@@ -68,16 +73,19 @@ class Workshop:
         if self.store is None or found is None:
             return None
         try:
-            return unpacked(node, found[1])
+            result = unpacked(node, found[1])
         except DataError as error:
             self.store.set_aside(node.key, str(error))
             return None
+        _log.debug("%s: from the store", node.short)
+        return result
 
     def _made(self, node: Node) -> Any:
         inputs = {name: self.result(inner) for name, inner in node.inputs.items()}
         start = time.perf_counter()
         made = make(node, inputs)
         seconds = time.perf_counter() - start
+        _log.debug("%s: made in %.2f s", node.short, seconds)
         if self.store is not None:
             if self._environment is None:
                 self._environment = describe()

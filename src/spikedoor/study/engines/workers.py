@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,8 @@ from spikedoor.study.nodes import Node
 from spikedoor.study.workshop import Workshop
 
 __all__ = ["Workers"]
+
+_log = logging.getLogger(__name__)
 
 _ATTEMPTS = 3
 _HELD = 16  # results that a worker keeps in memory: inputs of what it is likely to do next
@@ -74,6 +77,9 @@ class Workers(Engine):
             worker = busy[pipe]
             try:
                 outcomes.append(pipe.recv())
+                assert worker.node is not None
+                told = worker.node.short, outcomes[-1].ended, worker.process.pid
+                _log.debug("%s: %s in process %d", *told)
                 worker.node = None
             except (EOFError, OSError):
                 outcomes += self._replaced(worker)
