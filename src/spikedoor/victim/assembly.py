@@ -77,14 +77,15 @@ def plan(parts: Sequence[Part], shape: Shape, classes: tuple[str, ...]) -> Plan:
         placed.append(_placed(part, frame, neuron))
         frame = _shape_after(part, frame)
     features = math.prod(frame)
-    if head is None:
+    if head is None and features == len(classes):
         head = Part("output", Linear(outputs=features), {"weight": torch.eye(features)})
-    head = _placed(head, frame, neuron)
-    if len(head.values["weight"]) != len(classes):
+    found = features if head is None else len(head.values["weight"])
+    if head is None or found != len(classes):
+        where = parts[-1].path if head is None else head.path
         raise ConfigError(
-            f"layer '{head.path}': expected an output for each of {len(classes)} classes, found "
-            f"{len(head.values['weight'])}"
+            f"layer '{where}': expected an output for each of {len(classes)} classes, found {found}"
         )
+    head = _placed(head, frame, neuron)
     layers = tuple(part.layer for part in placed)
     blueprint = Blueprint(Layered(layers=layers), shape, classes, neuron)
     readout = MeanCurrent() if output is None else MeanRate(neuron=_fixed(output))
