@@ -21,7 +21,7 @@ from spikedoor.data.base import Dataset, SampleSet
 from spikedoor.files import new_folder, write_bytes
 from spikedoor.metrics import attack_success, clean_accuracy
 
-DATA = Mnist(train_limit=6000, test_limit=2000)
+DATA = Mnist(train_limit=4000, test_limit=2000)
 ATTACKS = {
     "patch": Attack(trigger=Patch(size=3), target=0, rate=0.05),
     "blended": Attack(trigger=Blended(alpha=0.2), target=0, rate=0.05),
