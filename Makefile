@@ -3,13 +3,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 KERNELS := src/spikedoor/snn/kernels
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt
-WITH_CHECKS := .[dev,oracles]
+WITH_CHECKS := .[dev,docs,oracles]
 FRAMES := src/spikedoor/data/events
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard $(KERNELS)/*.c $(KERNELS)/*.h $(FRAMES)/*.c)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test bench clean
+.PHONY: help demo test docs bench clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: $(VENV)/.dev ## Set up .venv and run every check, the tests last
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest
+
+docs: $(VENV)/.dev ## Build the documentation into build/docs
+	$(BIN)/sphinx-build -W --keep-going -b html docs build/docs
 
 bench: $(VENV)/.dev ## Run the benchmarks
 	set -e; for file in $(sort $(wildcard benchmarks/[a-z]*.py)); do $(BIN)/python $$file; done

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from spikedoor.cli import data_audit
+from spikedoor.cli.named import Sensor, Size, component_table, data_source
 from spikedoor.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ AUDIT_EXAMPLES = """\b
 Examples:
   spikedoor audit runs/digits-1
   spikedoor audit models/stranger --data mnist --clean 0.02
+  spikedoor audit --data photographs --size 32 --out runs/audit-1
+  spikedoor audit --data recordings --sensor 34x34 --trusted checked
 """
 
 Clean = Annotated[
@@ -61,7 +64,7 @@ def defend(
     from spikedoor.study.defend import defend as carry_out
 
     plans = [
-        DefencePlan.from_dict({"method": _table(text), "stage": stage, "clean": clean})
+        DefencePlan.from_dict({"method": component_table(text), "stage": stage, "clean": clean})
         for text in methods
     ]
     if out is not None:
@@ -131,23 +134,37 @@ def _plain(value: float | None) -> str:
 
 def audit(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A victim, or what `spikedoor run` has made.")
-    ],
+        Path | None,
+        typer.Argument(metavar="DIR", help="A victim, or what `spikedoor run` has made."),
+    ] = None,
     data: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Data set of the clean samples, or its TOML."),
+        typer.Option(
+            metavar="NAME|FOLDER",
+            help="Of a victim, the data set of the clean samples. Alone, the data to audit.",
+        ),
     ] = None,
     clean: Clean = 0.05,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    trusted: data_audit.Trusted = None,
+    sensor: Sensor = None,
+    size: Size = None,
+    seed: data_audit.Seed = 0,
+    out: data_audit.Out = None,
 ) -> None:
-    """Ask every detector of models whether a victim has a backdoor.
+    """Ask every detector whether a victim has a backdoor, or a data set poisoned samples.
 
-    A record tells which data it was trained on; for a victim alone, name them with --data. Nothing
-    in the folder can run code. Exit: 1 where a backdoor is found.
+    A record tells which data it was trained on; for a victim alone, name them with --data. Data
+    alone are audited by training a small victim on them; the options from --trusted on are for
+    this. Nothing in the folders can run code. Exit: 1 where something is found.
     """
+    if folder is None:
+        data_audit.audit_data(data, trusted, sensor, size, seed, out, json)
+        return
+    data_audit.refuse_with_a_victim(trusted, seed, out)
     from spikedoor.study.audit import audit as ask
 
-    victim, defender = _audited(folder, data, clean)
+    victim, defender = _audited(folder, data, clean, sensor, size)
     found = ask(victim.final, defender)
     if json:
         print_json(
@@ -186,7 +203,9 @@ def _print_audit(victim: Victim, found: Audit) -> None:
     )
 
 
-def _audited(folder: Path, data: str | None, clean: float) -> tuple[Victim, Defender]:
+def _audited(
+    folder: Path, data: str | None, clean: float, sensor: str | None, size: int | None
+) -> tuple[Victim, Defender]:
     """Return a victim, and clean samples of its data."""
     from spikedoor.data import DataSource
     from spikedoor.defences import Defender
@@ -196,7 +215,7 @@ def _audited(folder: Path, data: str | None, clean: float) -> tuple[Victim, Defe
     is_record = (folder / "record.json").is_file()
     victim = Victim.load(folder / "victim" if is_record else folder)
     if data is not None:
-        source = DataSource.from_dict(_table(data))
+        source = data_source(data, sensor, size)
     elif is_record:
         from spikedoor.records import Record
 
@@ -212,15 +231,3 @@ def _audited(folder: Path, data: str | None, clean: float) -> tuple[Victim, Defe
             f"the victim expects {len(blueprint.classes)} and {list(blueprint.shape)}"
         )
     return victim, Defender.of(known, clean)
-
-
-def _table(text: str) -> Any:
-    """Return a name, or a table in TOML, as a component takes it."""
-    from spikedoor.errors import ConfigError
-
-    if not text.lstrip().startswith("{"):
-        return text
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{text}: expected a name or a table in TOML ({error})") from None

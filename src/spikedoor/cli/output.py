@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from spikedoor.records import Record
 
-__all__ = ["claimed", "complain", "print_json", "print_records", "print_table", "say"]
+__all__ = ["claimed", "complain", "print_json", "print_records", "print_table", "printable", "say"]
 
 
 def say(text: str = "") -> None:
@@ -30,8 +30,12 @@ def say(text: str = "") -> None:
 
 def complain(message: str) -> None:
     """Print an error as one line, without what would steer the terminal: files have a say in it."""
-    line = " ".join(message.split())
-    print("error:", "".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
+    print("error:", printable(" ".join(message.split())), file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Return a text without what would steer the terminal, such as a stranger's file name."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def print_json(value: Any) -> None:

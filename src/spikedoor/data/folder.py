@@ -11,14 +11,15 @@ from pydantic import Field, model_validator
 from spikedoor.data.base import Dataset, ImageSet
 from spikedoor.data.decode import decode
 from spikedoor.data.files import read_limited, sha256
-from spikedoor.data.source import DATASETS, DataSource
+from spikedoor.data.source import DATASETS, DataSource, Inventory
 from spikedoor.data.strata import split
 from spikedoor.errors import ConfigError, DataError, MissingDataError
 from spikedoor.rng import generator
 
-__all__ = ["ImageFolder"]
+__all__ = ["IMAGE_SUFFIXES", "ImageFolder"]
 
-_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png")
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png")
+"""Endings of the names of image files."""
 _MAX_FILE = 1 << 28
 _MAX_SET = 1 << 34
 
@@ -53,15 +54,32 @@ class ImageFolder(DataSource):
             raise ConfigError("download: an image folder is your own, there is nothing to fetch")
         return self
 
-    def _load(self, root: Path) -> Dataset:
+    def inventory(self) -> Inventory:
+        """Return the images of ``train/``, or all of a flat folder, with their paths below it.
+
+        Raises:
+            ConfigError: If a fold or a limit is set, which would leave out images.
+            DataError: As `load` does.
+        """
+        self._check_whole()
+        base = self._base()
+        part = "train" if _is_divided(base) else ""
+        tree = _tree(base / part, base)
+        names = (path.relative_to(base).as_posix() for files in tree.values() for path in files)
+        return Inventory.of(self._images(tree, base, part or "all", {}), names)
+
+    def _base(self) -> Path:
         base = self.path.expanduser()
         if not base.is_dir():
             raise MissingDataError(
                 f"{self.name}: expected a folder at {base}, point path=... at it"
             )
-        base = base.resolve()
+        return base.resolve()
+
+    def _load(self, root: Path) -> Dataset:
+        base = self._base()
         checksums: dict[str, str] = {}
-        if any(_folders(base / part, base) for part in ("train", "test")):
+        if _is_divided(base):
             train = self._images(_tree(base / "train", base), base, "train", checksums)
             test_tree = _tree(base / "test", base)
             for name in test_tree.keys() - set(train.classes):
@@ -142,16 +160,19 @@ def _folders(folder: Path, base: Path) -> list[Path]:
     return [path for path in _visible(folder, base) if path.is_dir()]
 
 
+def _is_divided(base: Path) -> bool:
+    return any(_folders(base / part, base) for part in ("train", "test"))
+
+
 def _tree(folder: Path, base: Path) -> dict[str, list[Path]]:
     """Return the image files of each class folder, both in order of their names."""
     tree = {}
     for child in _folders(folder, base):
         files = _visible(child, base)
         for path in files:
-            if path.suffix.lower() not in _SUFFIXES or not path.is_file():
-                raise DataError(
-                    f"{path}: expected an image file that ends in one of {', '.join(_SUFFIXES)}"
-                )
+            if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
+                known = ", ".join(IMAGE_SUFFIXES)
+                raise DataError(f"{path}: expected an image file that ends in one of {known}")
         if not files:
             raise DataError(f"{child}: expected images, found an empty folder")
         tree[child.name] = files

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeAlias, cast
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias, cast
 
 from pydantic import Field, model_validator
 
@@ -18,11 +20,24 @@ from spikedoor.data.strata import first_come, fold
 from spikedoor.errors import ConfigError, DataError, MissingDataError
 from spikedoor.registry import Family
 
-__all__ = ["DATASETS", "DataSource"]
+__all__ = ["DATASETS", "DataSource", "Inventory"]
 
 DATASETS = Family("dataset", home="spikedoor.data")
 
 Samples: TypeAlias = ImageSet | EventSet | FrameSet
+
+
+class Inventory(NamedTuple):
+    """Samples to train on, and what each is called: its file, or its index in the set."""
+
+    samples: Samples
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, samples: Samples, names: Iterable[str]) -> Self:
+        """Return it with file names as text that can be written: other bytes in hexadecimal."""
+        plain = (os.fsencode(name).decode("utf-8", "backslashreplace") for name in names)
+        return cls(samples, tuple(plain))
 
 
 class DataSource(Component):
@@ -87,6 +102,24 @@ class DataSource(Component):
             dataset.checksums,
         )
         return self._made(kept)
+
+    def inventory(self) -> Inventory:
+        """Return the training samples, each with its name; here the index.
+
+        A folder of your own names files, and holds nothing out of a flat one.
+
+        Raises:
+            DataError: As `load` does.
+        """
+        samples = self.load().train
+        return Inventory.of(samples, map(str, range(len(samples))))
+
+    def _check_whole(self) -> None:
+        """Refuse folds and limits, where all samples are wanted."""
+        if self.fold is not None or self.train_limit is not None:
+            raise ConfigError(
+                f"{self.name}: expected neither fold nor train_limit where every file is named"
+            )
 
     def _made(self, dataset: Dataset) -> Dataset:
         """Return what is made of the samples that folds and limits leave; here nothing else."""

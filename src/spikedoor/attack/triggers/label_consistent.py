@@ -39,7 +39,8 @@ class LabelConsistent(Trigger):
 
     No label changes: set the attack's ``candidates = "target"``. The perturbation x + e makes the
     true class hard to see, so that the mark is what is learned. It maximises a model's loss within
-    max |e| <= epsilon by projected gradient ascent: e <- clip(e + 2.5 epsilon / steps sign(grad)).
+    ``max |e| <= epsilon`` by projected gradient ascent,
+    ``e <- clip(e + 2.5 epsilon / steps sign(grad))``.
     A test sample carries the mark alone, at full strength.
 
     The model is trained on the clean data by the attacker; a study takes the first stage of the

@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from spikedoor.data.events.formats import SUFFIXES
 from spikedoor.data.events.recordings import EventSet
 from spikedoor.data.events.source import EventSource, Part, by_class
-from spikedoor.data.source import DATASETS
+from spikedoor.data.files import data_root
+from spikedoor.data.source import DATASETS, Inventory
 from spikedoor.data.strata import split
 from spikedoor.errors import ConfigError, DataError, MissingDataError
 from spikedoor.rng import generator
@@ -70,6 +71,18 @@ class EventFolder(EventSource):
                 raise DataError(f"{base / name}: expected the classes of train/, found {other!r}")
             parts.append(Part(name, [file for files in found.values() for file in files]))
         return classes, parts
+
+    def inventory(self) -> Inventory:
+        """Return the recordings of ``train/``, or all of a flat folder, with their paths below it.
+
+        Raises:
+            ConfigError: If a fold or a limit is set, which would leave out recordings.
+            DataError: As `load` does.
+        """
+        self._check_whole()
+        (part, *_), (samples, *_), _ = self._read(data_root(self.root))
+        above = "train/" if part.name == "train" else ""
+        return Inventory.of(samples, (above + file.name for file in part.files))
 
     def _divide(self, parts: list[EventSet]) -> tuple[EventSet, EventSet]:
         if len(parts) == 2:

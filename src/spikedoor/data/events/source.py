@@ -79,6 +79,12 @@ class EventSource(DataSource):
         return train, test
 
     def _load(self, root: Path) -> Dataset:
+        _, sets, checksums = self._read(root)
+        train, test = self._divide(sets)
+        return Dataset(self.name, train, test, checksums)
+
+    def _read(self, root: Path) -> tuple[list[Part], list[EventSet], dict[str, str]]:
+        """Return the parts, the recordings of each, and its checksum."""
         classes, parts = self._parts(root)
         listed = [(p.name, [(m.name, m.size, m.changed) for m in _all(p)]) for p in parts]
         setting = [self.name, _READERS, self._sensor(), classes]
@@ -93,8 +99,7 @@ class EventSource(DataSource):
             name = f"{self.name}/{part.name}"
             sets.append(EventSet(found.events, found.labels[rows], classes, name, rows=rows))
             start += len(rows)
-        train, test = self._divide(sets)
-        return Dataset(self.name, train, test, checksums)
+        return parts, sets, checksums
 
     def _base(self, root: Path) -> Path:
         """Return the folder that the files lie below."""

@@ -9,6 +9,7 @@ from spikedoor.defences.detect.neuron_audit import NeuronAudit
 from spikedoor.defences.detect.output_voltage import OutputVoltage
 from spikedoor.defences.detect.rate_statistics import RateStatistics
 from spikedoor.defences.detect.scan import Scan
+from spikedoor.defences.detect.separation import Separation
 from spikedoor.defences.detect.spectral_signatures import SpectralSignatures
 from spikedoor.defences.detect.strip import Strip
 from spikedoor.defences.detect.teco import Teco
@@ -26,6 +27,7 @@ __all__ = [
     "OutputVoltage",
     "RateStatistics",
     "Scan",
+    "Separation",
     "SpectralSignatures",
     "Strip",
     "Teco",

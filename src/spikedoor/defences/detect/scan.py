@@ -16,7 +16,7 @@ from spikedoor.rng import generator
 from spikedoor.victim import Stage
 from spikedoor.victim.features import Kind, features
 
-__all__ = ["Scan", "Spread", "decompose"]
+__all__ = ["Scan", "Spread", "decompose", "whitened"]
 
 Values = NDArray[np.float64]
 
@@ -53,18 +53,9 @@ class Scan(DataDetector):
 
     def detect(self, stage: Stage, defender: Defender) -> Detection:
         """Return the anomaly index of a sample's class, where it is of the smaller component."""
-        from sklearn.decomposition import PCA
-
-        train, seed = defender.training_set(self.name), defender.seed
-        given = features(stage, train, self.features, seed=seed).astype(np.float64)
-        clean = features(stage, defender.clean, self.features, seed=seed).astype(np.float64)
-        state = int(generator(seed, "SCAn").integers(2**31))
-        kept = min(self.dimensions, len(clean) // 2, clean.shape[1])
-        if kept < 1:
-            raise ConfigError(f"defence '{self.name}': expected 2 clean samples or more")
-        fitted = PCA(kept, random_state=state).fit(clean)
-        spread = decompose(fitted.transform(clean), np.asarray(defender.clean.labels))
-        given = spread.whitened(fitted.transform(given))
+        train = defender.training_set(self.name)
+        given = whitened(self.name, stage, defender, self.features, self.dimensions)
+        state = int(generator(defender.seed, "SCAn").integers(2**31))
         labels = np.asarray(train.labels)
         names = np.unique(labels)
         gains, small = np.zeros(len(names)), np.zeros(len(labels), np.bool_)
@@ -90,6 +81,35 @@ class Spread(NamedTuple):
             float
         )
         return whitened
+
+
+def whitened(name: str, stage: Stage, defender: Defender, kind: Kind, dimensions: int) -> Values:
+    """Return features of the training set where the spread within classes is the identity.
+
+    Args:
+        name: The defence that asks.
+        stage: The stage to look into.
+        defender: Whose clean samples tell PCA and spread.
+        kind: What is looked at.
+        dimensions: Kept by PCA, at most half as many as there are clean samples.
+
+    Raises:
+        ConfigError: If there are fewer than two clean samples, or no training set.
+    """
+    from sklearn.decomposition import PCA
+
+    train, seed = defender.training_set(name), defender.seed
+    given = features(stage, train, kind, seed=seed).astype(np.float64)
+    clean = given
+    if defender.clean is not train:
+        clean = features(stage, defender.clean, kind, seed=seed).astype(np.float64)
+    kept = min(dimensions, len(clean) // 2, clean.shape[1])
+    if kept < 1:
+        raise ConfigError(f"defence '{name}': expected 2 clean samples or more")
+    state = int(generator(seed, "SCAn").integers(2**31))
+    fitted = PCA(kept, random_state=state).fit(clean)
+    spread = decompose(fitted.transform(clean), np.asarray(defender.clean.labels))
+    return spread.whitened(fitted.transform(given))
 
 
 def decompose(values: Values, labels: NDArray[np.int64]) -> Spread:

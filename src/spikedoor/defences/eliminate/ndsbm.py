@@ -36,9 +36,9 @@ class NDSBM(Eliminator):
 
     Neural dendrites suppression: with v the mean over time of what the head gives, of the clamped
     network and of the one given, ``min over lo, hi: mean (v_clamped - v)^2 / var(v) + c sum over
-    layers (|lo| + |hi|)``, where lo and hi are [T, C] of each spiking layer, |.| is the Euclidean
-    norm, and limits are in units of the layer's threshold. What a trigger drives beyond the range
-    of clean samples is cut off. No label is used to learn the limits.
+    layers (|lo| + |hi|)``, where lo and hi are [T, C] of each spiking layer, ``|.|`` is the
+    Euclidean norm, and limits are in units of the layer's threshold. What a trigger drives beyond
+    the range of clean samples is cut off. No label is used to learn the limits.
 
     Needs: clean samples; labels only of validation samples, to choose c by.
     Looks at: the range of currents that leaves the output on clean samples as it is.

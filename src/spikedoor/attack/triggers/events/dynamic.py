@@ -32,10 +32,12 @@ _BATCH = 32
     link="https://arxiv.org/abs/2302.06279",
 )
 class EventDynamic(LearnedTrigger, EventTrigger):
-    """Add events where a learned autoencoder wants them: E' = E + G(E), sum G(E) <= budget |E|.
+    """Add events where a learned generator wants them, E' = E + G(E) with few in G(E).
+
+    The budget: ``sum G(E) <= budget |E|``, with ``|E|`` the number of events.
 
     G sees the counts n of ``bins`` equal parts of the recording's time, a cell for each part,
-    polarity and pixel, scores the cells, s = AE(n), and has each of the floor(budget |E|) best
+    polarity and pixel, scores the cells, s = AE(n), and has each of the ``floor(budget |E|)`` best
     cells get one event, at a time within the part that depends on the cell alone. So counts
     stay whole and nothing is removed. A recording without events stays so.
 

@@ -1,0 +1,56 @@
+"""The contact sheet of an audit of data: the worst samples, each with its class and its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from spikedoor.data.events.pictures import pictures
+from spikedoor.report.images import show
+
+__all__ = ["contact_sheet"]
+
+_COLUMNS = 8
+_LETTERS = 24  # of a name, below a picture
+
+
+def contact_sheet(samples: Any, captions: Sequence[tuple[str, str]], title: str) -> Figure:
+    """Draw samples in rows of eight, in the order given.
+
+    Args:
+        samples: A batch of images, recordings or frames, one or more; see `pictures`.
+        captions: Of each, its class, set above it, and its name, set below.
+        title: Heading of the sheet.
+    """
+    shown = pictures(samples)
+    rows = -(-len(shown) // _COLUMNS)
+    size = (1.5 * _COLUMNS + 0.2, 1.95 * rows + 0.6)
+    figure = Figure(figsize=size, layout="constrained", dpi=120)
+    figure.suptitle(_plain(title), fontsize=11, parse_math=False)
+    grid = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    for axes, picture, (label, name) in zip(grid, shown, captions, strict=False):
+        show(axes, picture)
+        axes.set_title(_plain(_short(label)), fontsize=9, parse_math=False)
+        axes.set_xlabel(_plain(_short(name)), fontsize=7, parse_math=False)
+    for axes in grid[len(shown) :]:
+        axes.set_axis_off()
+    return figure
+
+
+def _short(text: str) -> str:
+    """Return the end of a text, which tells files of one folder apart."""
+    return text if len(text) <= _LETTERS else "…" + text[1 - _LETTERS :]
+
+
+def _plain(text: str) -> str:
+    """Return a text with marks in place of what matplotlib's own font cannot show."""
+    known = _glyphs()
+    return "".join(c if c.isprintable() and ord(c) in known else "?" for c in text)
+
+
+def _glyphs() -> frozenset[int]:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    return frozenset(get_font(findfont(FontProperties())).get_charmap())
