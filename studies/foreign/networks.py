@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from foreign import snntorch_mnist, spikingjelly_mnist
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -72,6 +73,11 @@ class Case:
             library.export(net, folder / "model.nir")
             write_bytes(folder / "scores.json", json.dumps(scores, indent=1).encode())
 
+    @property
+    def steps(self) -> int:
+        """Time steps."""
+        return LIBRARIES[self.library][0].STEPS
+
     def network(self, root: Path) -> nn.Module:
         """Return the trained network, as its library has it."""
         library, options = LIBRARIES[self.library]
@@ -79,14 +85,23 @@ class Case:
         net.load_state_dict(load_file(root / self.name / "weights.safetensors"))
         return net.eval()
 
+    def predict(self, root: Path, images: Tensor) -> NDArray[np.int64]:
+        """Return the class of each image, as its library says it."""
+        return LIBRARIES[self.library][0].predict(self.network(root), images).numpy()
 
-def cases(clean: int = 6, attacked: int = 3) -> list[Case]:
-    """Return all networks: so many clean ones of each library, and backdoored of each trigger."""
+
+def cases() -> list[Case]:
+    """Return all networks: 6 clean and 6 backdoored of each library, and 3 that reset at once."""
+    counts = {
+        "spikingjelly": (6, 3, 3),
+        "snntorch": (6, 3, 3),
+        "snntorch-zero": (1, 1, 1),
+    }
     return [
         Case(library, attack, seed)
-        for library in LIBRARIES
-        for attack, count in (("clean", clean), ("patch", attacked), ("blended", attacked))
-        for seed in range(count)
+        for library, count in counts.items()
+        for attack, seeds in zip(("clean", *ATTACKS), count, strict=True)
+        for seed in range(seeds)
     ]
 
 

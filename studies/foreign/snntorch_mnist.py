@@ -1,4 +1,4 @@
-"""A convolutional network for MNIST as users of snnTorch write it: nothing of spikedoor here."""
+"""A network for MNIST as users of snnTorch write it; nothing of spikedoor is needed here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from snntorch import functional, utils
 from snntorch.export_nir import export_to_nir
 from torch import Tensor, nn
 
-STEPS = 5
+STEPS = 4
 
 
 def network(**reset: object) -> nn.Sequential:
@@ -26,14 +26,14 @@ def network(**reset: object) -> nn.Sequential:
         return snn.Leaky(beta=0.5, init_hidden=True, **reset, **more)
 
     return nn.Sequential(
-        nn.Conv2d(1, 12, 5),
+        nn.Conv2d(1, 8, 3),
         nn.AvgPool2d(2),
         leaky(),
-        nn.Conv2d(12, 32, 5),
+        nn.Conv2d(8, 16, 3),
         nn.AvgPool2d(2),
         leaky(),
         nn.Flatten(),
-        nn.Linear(32 * 4 * 4, 10),
+        nn.Linear(16 * 5 * 5, 10),
         leaky(output=True),
     )
 
@@ -45,7 +45,7 @@ def forward(net: nn.Module, images: Tensor) -> Tensor:
 
 
 def fit(
-    images: Tensor, labels: Tensor, seed: int, epochs: int = 3, batch: int = 32, **reset: object
+    images: Tensor, labels: Tensor, seed: int, epochs: int = 4, batch: int = 32, **reset: object
 ) -> nn.Module:
     """Train a network by backpropagation through time."""
     torch.manual_seed(seed)
