@@ -35,6 +35,7 @@ KINDS = {
     "triggers": "spikedoor.attack.triggers.base:TRIGGERS",
     "label-rules": "spikedoor.attack.labels:LABELS",
     "networks": "spikedoor.snn.networks:NETWORKS",
+    "layers": "spikedoor.snn.networks.layers:LAYERS",
     "neurons": "spikedoor.snn.neurons:NEURONS",
     "surrogates": "spikedoor.snn.surrogate:SURROGATES",
     "encodings": "spikedoor.snn.encoding:ENCODINGS",

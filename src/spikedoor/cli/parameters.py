@@ -30,7 +30,7 @@ _PLACES = {
     "optimiser": "rule.training.optimiser",
     "schedule": "rule.training.schedule",
 }
-_LISTS = {"augmentation": "rule.training.augment"}
+_LISTS = {"layer": "network.layers", "augmentation": "rule.training.augment"}
 _NONE, _REQUIRED = "none", "required"
 
 

@@ -6,7 +6,7 @@ Layers are made without values; `Architecture.build` draws them from the run's g
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast, final
+from typing import Any, Literal, cast, final
 
 import torch
 import torch.nn.functional as F
@@ -20,8 +20,8 @@ from spikedoor.snn.norm import BatchNorm
 from spikedoor.snn.signal import Signal
 
 __all__ = [
-    "Bare", "Centre", "Flatten", "Head", "PreActivated", "Residual", "Synapse", "Unit",
-    "start_at_thresholds", "without_values",
+    "Bare", "Centre", "Flatten", "Head", "Normalise", "Pooling", "PreActivated", "Residual",
+    "Synapse", "Unit", "start_at_thresholds", "without_values",
 ]  # fmt: skip
 
 
@@ -85,15 +85,54 @@ class Synapse(nn.Module):
 
 
 @final
-class Unit(nn.Module):
-    """Synapse, activation, and 2x2 pooling if any."""
+class Pooling(nn.Module):
+    """Pooling of any window, of a signal; a row or column that fills no window is cut off.
 
-    def __init__(self, synapse: Synapse, activation: Activation, pool: Pool | None = None) -> None:
+    Padding counts as values of 0 in an average, and not at all in a maximum.
+    """
+
+    def __init__(
+        self,
+        kind: Literal["max", "avg", "sum"],
+        size: tuple[int, int],
+        stride: tuple[int, int],
+        padding: tuple[int, int] = (0, 0),
+    ) -> None:
         super().__init__()
-        self.synapse, self.activation, self.pool = synapse, activation, pool
+        self.kind, self.size, self.stride, self.padding = kind, size, stride, padding
 
     def forward(self, signal: Signal) -> Signal:
-        return self.activation(self._current(signal), self.synapse.norm, self.pool)
+        return signal.map(self.pooled)
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """Return pooled frames."""
+        if self.kind == "max":
+            return F.max_pool2d(x, self.size, self.stride, self.padding)
+        divisor = 1 if self.kind == "sum" else None
+        return F.avg_pool2d(x, self.size, self.stride, self.padding, divisor_override=divisor)
+
+
+@final
+class Unit(nn.Module):
+    """Synapse, activation, and 2x2 pooling if any; ``before`` pools the current of the neurons."""
+
+    def __init__(
+        self,
+        synapse: Synapse,
+        activation: Activation,
+        pool: Pool | None = None,
+        before: Pooling | None = None,
+    ) -> None:
+        super().__init__()
+        self.synapse, self.activation, self.pool, self.before = synapse, activation, pool, before
+
+    def forward(self, signal: Signal) -> Signal:
+        current, norm = self._current(signal), self.synapse.norm
+        if self.before is None:
+            return self.activation(current, norm, self.pool)
+        if norm is not None:
+            current = current.map(norm)
+        return self.activation(self.before(current), None, self.pool)
 
     def _current(self, signal: Signal) -> Signal:
         """Return the synapse's current; in a run cut into pieces, one constant over time once."""
@@ -168,6 +207,22 @@ class Centre(nn.Module):
 
     def forward(self, signal: Signal) -> Signal:
         return signal.map(lambda x: 2 * x - 1)
+
+
+@final
+class Normalise(nn.Module):
+    """Take each channel of the input to ``(x - mean) / std``; nothing of it is learned."""
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.mean, self.std = mean, std
+
+    def forward(self, signal: Signal) -> Signal:
+        def normalised(x: Tensor) -> Tensor:
+            mean, std = (x.new_tensor(v).view(-1, 1, 1) for v in (self.mean, self.std))
+            return (x - mean) / std
+
+        return signal.map(normalised)
 
 
 @final

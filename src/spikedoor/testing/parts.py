@@ -15,7 +15,7 @@ from spikedoor.defences import Defender
 from spikedoor.rules import Direct, Training
 from spikedoor.rules.optimisers import Adam, Constant
 from spikedoor.snn.activations import Activation, Rectifier
-from spikedoor.snn.networks import VGG, Architecture, BadNet, Network, ResNet, SmallConv
+from spikedoor.snn.networks import VGG, Architecture, BadNet, Layered, Network, ResNet, SmallConv
 from spikedoor.snn.norm import BatchNorm
 from spikedoor.testing.samples import CLASSES, poisoned, stripes
 from spikedoor.victim import Stage, Victim
@@ -35,6 +35,7 @@ CONVERTIBLE: dict[str, Architecture] = {
     "vgg": VGG(depth=5, width=0.125),
     "resnet": ResNet(depth=20, width=0.5),
     "badnet": BadNet(width=4, centre=True),
+    "layered": Layered(),
 }
 """One network of each plan that a converter takes."""
 

@@ -5,11 +5,12 @@ from spikedoor.victim.activity import Activity, activity
 from spikedoor.victim.attacked import Attacked
 from spikedoor.victim.blueprint import Blueprint
 from spikedoor.victim.features import features, layer_features
+from spikedoor.victim.foreign import from_module
 from spikedoor.victim.probe import Piece, Probe, Traces
 from spikedoor.victim.stage import Stage, StageName
 from spikedoor.victim.victim import Victim
 
 __all__ = [
     "Activity", "Attacked", "Blueprint", "Piece", "Probe", "Stage", "StageName", "Traces", "Victim",
-    "activity", "features", "layer_features", "to_floats",
+    "activity", "features", "from_module", "layer_features", "to_floats",
 ]  # fmt: skip

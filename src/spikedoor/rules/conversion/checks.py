@@ -8,7 +8,16 @@ from torch import nn
 
 from spikedoor.errors import ConfigError
 from spikedoor.snn.activations import Rectifier
-from spikedoor.snn.blocks import Centre, Flatten, Head, Residual, Synapse, Unit
+from spikedoor.snn.blocks import (
+    Centre,
+    Flatten,
+    Head,
+    Normalise,
+    Pooling,
+    Residual,
+    Synapse,
+    Unit,
+)
 from spikedoor.snn.networks import Network
 from spikedoor.snn.norm import BatchNorm
 
@@ -16,7 +25,7 @@ __all__ = ["check_modules", "max_pooled"]
 
 _KNOWN = (
     Network, Unit, Residual, Synapse, Flatten, Head, Rectifier, BatchNorm,
-    Centre, nn.Conv2d, nn.Linear, nn.ModuleList,
+    Centre, Normalise, Pooling, nn.Conv2d, nn.Linear, nn.ModuleList,
 )  # fmt: skip
 
 
@@ -28,6 +37,9 @@ def check_modules(ann: Network) -> None:
     """
     if not any(isinstance(module, Rectifier) for module in ann.modules()):
         raise ConfigError("conversion needs an ANN with ReLU activations, this one has none")
+    for i, block in enumerate(ann.blocks):
+        if isinstance(block, Rectifier):
+            raise ConfigError(f"conversion needs a layer with weights before activation blocks.{i}")
     paths: dict[int, list[str]] = {}
     for name, module in ann.named_modules(remove_duplicate=False):
         if not isinstance(module, _KNOWN):
@@ -48,11 +60,12 @@ def check_modules(ann: Network) -> None:
 
 
 def max_pooled(network: Network) -> list[str]:
-    """Return the paths of the units that end in max pooling."""
+    """Return the paths of the blocks that do max pooling."""
     return [
         name
         for name, module in network.named_modules()
-        if isinstance(module, Unit) and module.pool == "max"
+        if (isinstance(module, Unit) and module.pool == "max")
+        or (isinstance(module, Pooling) and module.kind == "max")
     ]
 
 

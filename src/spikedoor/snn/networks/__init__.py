@@ -2,6 +2,7 @@
 
 from spikedoor.snn.networks.badnet import BadNet
 from spikedoor.snn.networks.base import NETWORKS, Architecture, Network
+from spikedoor.snn.networks.layered import Layered
 from spikedoor.snn.networks.plain import VGG, SmallConv
 from spikedoor.snn.networks.resnet import PreActResNet, ResNet
 
@@ -10,6 +11,7 @@ __all__ = [
     "VGG",
     "Architecture",
     "BadNet",
+    "Layered",
     "Network",
     "PreActResNet",
     "ResNet",

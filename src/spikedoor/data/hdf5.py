@@ -1,0 +1,147 @@
+"""HDF5 files of strangers: no link is followed, and no memory is taken on the word of a header.
+
+What is read are groups by name, arrays of numbers, and short texts; attributes are left alone.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikedoor.errors import DataError
+
+__all__ = ["array", "hdf5", "member", "text"]
+
+_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
+_CHUNK = 1 << 24  # bytes that any file's chunks may have
+_SUM = 4  # bytes of a checksum below the packing
+_KNOWN = {_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF}
+_TEXT, _TEXTS = 256, 1 << 20  # bytes of a text, and of all of a data set
+_DAMAGE = (
+    *(OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError),
+    *(OverflowError, MemoryError, zlib.error),
+)
+
+
+@contextmanager
+def hdf5(data: bytes, name: str, extra: str) -> Iterator[Any]:
+    """Open a file that is in memory, for the time of the block.
+
+    Args:
+        data: The file.
+        name: What to call it in a message.
+        extra: Our extra that comes with h5py.
+
+    Raises:
+        DataError: If h5py is not installed, or the file is damaged.
+    """
+    try:
+        import h5py  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise DataError(
+            f"{name}: HDF5 is read by h5py, which is not installed: pip install spikedoor[{extra}]"
+        ) from None
+    try:
+        with h5py.File(BytesIO(data), "r") as file:
+            yield file
+    except DataError:
+        raise
+    except _DAMAGE as error:
+        reason = str(error).split("\n", 1)[0]
+        raise DataError(f"{name}: expected a whole HDF5 file: {reason}") from None
+
+
+def member(group: Any, key: str) -> Any:
+    """Return what a group has under a name, None if nothing or a link to somewhere else."""
+    import h5py  # pyright: ignore[reportMissingImports]
+
+    if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+        return None
+    return group[key]
+
+
+def array(group: Any, key: str, limit: int, name: str) -> NDArray[Any] | None:
+    """Return the numbers that a group has under a name, None if there is no data set.
+
+    They may be packed by gzip or LZF.
+
+    Args:
+        group: Open group.
+        key: Name in it.
+        limit: Most bytes that it may take.
+        name: What to call it in a message.
+
+    Raises:
+        DataError: If they are no numbers, lie elsewhere, are otherwise packed or beyond the limit.
+    """
+    values = _dataset(group, key)
+    if values is None:
+        return None
+    if values.dtype.hasobject or values.dtype.kind not in "fiub" or values.dtype.itemsize > 8:
+        raise DataError(f"{name}: expected numbers, found {values.dtype}")
+    _check_size(values, limit, name)
+    return np.asarray(values[()])
+
+
+def text(group: Any, key: str, place: tuple[int, ...] = (), name: str = "text") -> str | None:
+    """Return a text of 256 bytes at most, or one element of an array of them.
+
+    A text of any length lies in a heap, where many may point to the same: so one is read at a time.
+
+    Raises:
+        DataError: If it is no such text.
+    """
+    values = _dataset(group, key)
+    if values is None:
+        return None
+    found = None
+    if values.dtype.kind in "OS" and values.dtype.itemsize <= _TEXT:
+        _check_size(values, _TEXTS, name)
+        found = values[place]
+    if not isinstance(found, bytes) or len(found) > _TEXT:
+        raise DataError(f"{name}: expected a text of at most {_TEXT} bytes")
+    return found.decode()
+
+
+def _dataset(group: Any, key: str) -> Any:
+    import h5py  # pyright: ignore[reportMissingImports]
+
+    values = member(group, key)
+    if not isinstance(values, h5py.Dataset) or values.is_virtual or values.external:
+        return None
+    return values
+
+
+def _check_size(values: Any, limit: int, name: str) -> None:
+    """Refuse a data set before it takes more memory than it may.
+
+    Raises:
+        DataError: If it, or a chunk of it, claims more bytes than the limit, a chunk unpacks to
+            more than it claims, or is packed by another filter or twice.
+    """
+    width = values.dtype.itemsize
+    chunk = width * math.prod(values.chunks or ())
+    for claim, most in ((width * (values.size or 0), limit), (chunk, max(limit, _CHUNK))):
+        if claim > most:
+            raise DataError(f"{name}: expected at most {most} bytes, found a claim of {claim}")
+    settings = values.id.get_create_plist()
+    filters = [settings.get_filter(i)[0] for i in range(settings.get_nfilters())]
+    if len(set(filters)) < len(filters) or set(filters) - _KNOWN:
+        raise DataError(f"{name}: expected gzip or LZF as packing, found the filters {filters}")
+    if _DEFLATE not in filters:
+        return
+    for i in range(values.id.get_num_chunks()):
+        # HDF5 unpacks a chunk to its end, whatever its size should be.
+        skipped, packed = values.id.read_direct_chunk(values.id.get_chunk_info(i).chunk_offset)
+        if skipped & 1 << filters.index(_DEFLATE):
+            continue
+        unpacked = zlib.decompressobj().decompress(packed, chunk + _SUM + 1)
+        if len(unpacked) > chunk + _SUM:
+            raise DataError(f"{name}: expected {chunk} bytes in chunk {i}, found more")

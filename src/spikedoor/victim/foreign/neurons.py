@@ -1,0 +1,88 @@
+"""Neurons of other libraries in our terms, known by the names of their classes and what they hold.
+
+``h`` is the membrane before the reset, as in `Dynamics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from spikedoor.errors import ConfigError
+from spikedoor.snn.networks.layers import Spikes
+from spikedoor.snn.neurons import IF, LIF, PLIF, Neuron
+from spikedoor.victim.assembly import Part
+
+__all__ = ["is_neuron", "neurons_part", "refusal", "reset"]
+
+
+def is_neuron(module: nn.Module) -> bool:
+    """Whether a module is a layer of neurons, one that can be translated or not."""
+    return hasattr(module, "v_threshold") or (
+        hasattr(module, "threshold") and hasattr(module, "reset_mechanism")
+    )
+
+
+def reset(module: nn.Module) -> None:
+    """Take all neurons back to their start."""
+    for inner in module.modules():
+        for name in ("reset_mem", "reset") if is_neuron(inner) else ("reset",):
+            method = getattr(inner, name, None)
+            if callable(method):
+                method()
+                break
+
+
+def neurons_part(path: str, module: nn.Module) -> Part:
+    """Translate a layer of neurons.
+
+    Raises:
+        ConfigError: Naming the neuron that cannot be expressed, and why.
+    """
+    names = [cls.__name__ for cls in type(module).__mro__]
+    for name, translate in _KNOWN.items():
+        if name in names:
+            return translate(path, module)
+    raise refusal(path, module, f"known are {', '.join(_KNOWN)}")
+
+
+def refusal(path: str, module: nn.Module, why: str) -> ConfigError:
+    """Return the error that says which layer cannot be expressed, and why."""
+    return ConfigError(f"layer '{path}' ({type(module).__name__}) cannot be translated: {why}")
+
+
+def _spikingjelly(path: str, module: Any, make: Callable[..., Neuron], **fields: Any) -> Part:
+    """Soft reset where ``v_reset`` is None; fires at ``h >= v_threshold``, as ours do."""
+    soft = module.v_reset is None
+    neuron = make(
+        threshold=float(module.v_threshold),
+        reset="soft" if soft else "hard",
+        v_reset=0.0 if soft else float(module.v_reset),
+        detach_reset=bool(module.detach_reset),
+        **fields,
+    )
+    return Part(path, Spikes(neuron=neuron))
+
+
+def _if(path: str, module: Any) -> Part:
+    return _spikingjelly(path, module, IF)
+
+
+def _lif(path: str, module: Any) -> Part:
+    fields = {"tau": float(module.tau), "decay_input": bool(module.decay_input)}
+    return _spikingjelly(path, module, LIF, **fields)
+
+
+def _plif(path: str, module: Any) -> Part:
+    tau = 1 / float(torch.sigmoid(module.w.detach().double()))
+    return _spikingjelly(path, module, PLIF, tau=tau, decay_input=bool(module.decay_input))
+
+
+_KNOWN: dict[str, Callable[[str, Any], Part]] = {
+    "ParametricLIFNode": _plif,
+    "LIFNode": _lif,
+    "IFNode": _if,
+}

@@ -1,0 +1,231 @@
+"""Which layers a module runs one after the other, seen by running it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from spikedoor.errors import ConfigError
+from spikedoor.snn.networks.base import Shape
+from spikedoor.victim.foreign.neurons import is_neuron, reset
+
+__all__ = ["Run", "Seen", "run"]
+
+_SAMPLES, _STEPS = 4, 12  # shown to both networks
+_LEVELS = (0.5, 1.0, 2.0, 4.0)  # brightness of the samples, so that deep layers fire as well
+
+
+@dataclass(eq=False)
+class Seen:
+    """A layer with what went in and came out, all calls together.
+
+    Args:
+        path: Name in the module; of a function, its own name.
+        module: The layer; for a function, one that does the same.
+    """
+
+    path: str
+    module: nn.Module
+    inputs: list[Tensor] = field(default_factory=list)
+    outputs: list[Tensor] = field(default_factory=list)
+
+    @property
+    def before(self) -> torch.Size:
+        """Shape of an input."""
+        return self.inputs[0].shape
+
+    @property
+    def after(self) -> torch.Size:
+        """Shape of an output."""
+        return self.outputs[0].shape
+
+    @property
+    def taken(self) -> Tensor:
+        """All inputs in a row."""
+        return torch.cat([x.reshape(-1) for x in self.inputs])
+
+    @property
+    def given(self) -> Tensor:
+        """All outputs in a row."""
+        return torch.cat([x.reshape(-1) for x in self.outputs])
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a module did with random input, in double precision.
+
+    Args:
+        layers: In the order of the signal.
+        shown: (steps, batch, C, H, W).
+        answers: What the module returned, call by call.
+    """
+
+    layers: list[Seen]
+    shown: Tensor
+    answers: list[Any]
+
+
+@torch.no_grad()
+def run(module: nn.Module, shape: Shape, steps: int | None) -> Run:
+    """Run a copy of a module on random input: once, or step by step, as its neurons want it.
+
+    Neurons with the step mode "m" are shown all steps at once; others one step in a call. A module
+    that goes through the steps itself is shown one image, and tells the number of steps.
+
+    Raises:
+        ConfigError: If the number of steps is neither told nor to be seen, the module fails, or
+            it is no plain chain of layers.
+    """
+    reset(module)
+    try:
+        twin = copy.deepcopy(module).double().eval()
+    except RuntimeError as error:
+        raise ConfigError(f"the module cannot be copied: {_brief(error)}") from None
+    neurons = [inner for inner in twin.modules() if is_neuron(inner)]
+    if not neurons:
+        raise ConfigError("expected a module with spiking neurons, found none in it")
+    several = any(getattr(inner, "step_mode", "s") == "m" for inner in neurons)
+    count = min(steps or 1, _STEPS)
+    generator = torch.Generator().manual_seed(0)
+    levels = torch.tensor(_LEVELS, dtype=torch.float64).view(-1, 1, 1, 1)
+    x = levels * torch.rand((count, _SAMPLES, *shape), generator=generator, dtype=torch.float64)
+    recorder = _Recorder(twin)
+    if several:
+        answers = _first(twin, recorder, [x, x.flatten(2), x[0], x[0].flatten(1)])
+    else:
+        answers = _first(twin, recorder, [x[0], x[0].flatten(1)])
+    inner = max(
+        (len(seen.inputs) for seen in recorder.seen.values() if is_neuron(seen.module)), default=0
+    )
+    fed = recorder.fed
+    if fed.numel() == x[0].numel() and (several or inner > 1):
+        inner = inner if inner > 1 else _leading(recorder)
+        x = x[:1].expand(inner, *x[0].shape)
+    elif steps is None:
+        raise ConfigError("the module does not tell its number of time steps: give `steps`")
+    elif not several:
+        for t in range(1, count):
+            with recorder:
+                answers.append(twin(x[t].reshape(fed.shape)))
+    layers = list(recorder.seen.values())
+    _check_chain(layers, x)
+    return Run(layers, x, answers)
+
+
+def _leading(recorder: _Recorder) -> int:
+    """Return the number of steps that neurons of step mode "m" were shown."""
+    return next(len(s.inputs[0]) for s in recorder.seen.values() if is_neuron(s.module))
+
+
+def _first(twin: nn.Module, recorder: _Recorder, forms: list[Tensor]) -> list[Any]:
+    """Call a module with the first form of the input that it takes."""
+    failures = []
+    for form in forms:
+        reset(twin)
+        recorder.begin(form)
+        try:
+            with recorder:
+                return [twin(form)]
+        except (RuntimeError, ValueError, AssertionError, IndexError, NotImplementedError) as error:
+            failures.append(f"{list(form.shape)}: {_brief(error)}")
+    raise ConfigError(f"the module takes no input of shape {failures[0]}")
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _check_chain(layers: list[Seen], x: Tensor) -> None:
+    """Check that each layer takes what the one before gives, and nothing else.
+
+    Raises:
+        ConfigError: Naming the two layers between which more happens.
+    """
+    before, given = "the input", x
+    for seen in layers:
+        if not _same(seen.taken, given):
+            raise ConfigError(
+                f"layer '{seen.path}' ({type(seen.module).__name__}) is not given what comes from "
+                f"{before}: expected a plain chain of layers; branches, recurrence and functions "
+                "other than pooling and flattening between layers are not expressed"
+            )
+        before, given = f"'{seen.path}'", seen.given
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Whether values are equal, where one of the two may be the other at each of several steps."""
+    one, other = sorted((one.reshape(-1), other.reshape(-1)), key=len)
+    if not len(one) or len(other) % len(one):
+        return False
+    return bool((other.view(-1, len(one)) == one).all())
+
+
+class _Recorder(TorchFunctionMode):
+    """Records the calls of all innermost layers, and of pooling as a function between them."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self._depth = 0
+        self._last = ""
+        self.seen: dict[str, Seen] = {}
+        for path, leaf in _leaves(module, ""):
+            leaf.register_forward_pre_hook(self._enter)
+            leaf.register_forward_hook(self._leaver(path))
+
+    def begin(self, fed: Tensor) -> None:
+        """Forget what was seen."""
+        self._depth, self._last, self.fed = 0, "", fed
+        self.seen.clear()
+
+    def _enter(self, *_: Any) -> None:
+        self._depth += 1
+
+    def _leaver(self, path: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+        def leave(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            self._depth -= 1
+            self._note(path, module, inputs[0], output)
+
+        return leave
+
+    def _note(self, path: str, module: nn.Module, x: Tensor, output: Any) -> None:
+        seen = self.seen.setdefault(path, Seen(path, module))
+        seen.inputs.append(x.detach().clone())
+        out = output[0] if isinstance(output, tuple) else output
+        seen.outputs.append(out.detach().clone())
+        self._last = path
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        layer = None if self._depth else _POOLS.get(func)
+        if layer is None:
+            return func(*args, **kwargs)
+        self._depth += 1
+        out = func(*args, **kwargs)
+        self._depth -= 1
+        x, *rest = args
+        self._note(f"{func.__name__} after {self._last}", layer(*rest, **kwargs), x, out)
+        return out
+
+
+_POOLS: dict[Any, Callable[..., nn.Module]] = {
+    F.max_pool2d: nn.MaxPool2d,
+    F.avg_pool2d: nn.AvgPool2d,
+    F.adaptive_avg_pool2d: nn.AdaptiveAvgPool2d,
+}
+
+
+def _leaves(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
+    children = [] if is_neuron(module) else list(module.named_children())
+    if not children:
+        yield path or type(module).__name__, module
+    for name, child in children:
+        yield from _leaves(child, f"{path}.{name}" if path else name)
