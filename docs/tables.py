@@ -18,6 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "src")]
 
+import from_foreign as foreign  # noqa: E402
 import from_results as made  # noqa: E402
 
 PLACE = re.compile(r"(<!-- table: (\S+) -->\n\n).*?(\n\n<!-- end of table -->)", re.DOTALL)
@@ -64,6 +65,8 @@ TABLES: dict[str, Callable[[], str]] = {
     },
     "false-alarms": made.alarms,
     "data-audit": made.data_audit,
+    "foreign-models": foreign.networks,
+    "foreign-detectors": foreign.detectors,
 }
 
 

@@ -99,7 +99,7 @@ def main() -> None:
             advance()
     with bar("audit", len(ROADS) * len(cases())) as advance:
         for road in ROADS:
-            for case in cases():
+            for case in sorted(cases(), key=lambda case: case.seed):
                 advance(0, note=f"{case.name}, {road}")
                 file = root / case.name / f"{road}.json"
                 if not file.exists():

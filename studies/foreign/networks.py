@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ class Case:
     """
 
     library: str
-    attack: Literal["clean", "patch", "blended"]
+    attack: str
     seed: int
 
     @property

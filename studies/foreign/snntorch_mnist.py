@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import nir
 import snntorch as snn
@@ -15,14 +16,14 @@ from torch import Tensor, nn
 STEPS = 4
 
 
-def network(**reset: object) -> nn.Sequential:
+def network(**reset: Any) -> nn.Sequential:
     """Two convolutions and a linear layer with Leaky neurons, as in snnTorch's tutorial 6.
 
     Args:
         reset: How the neurons reset; snnTorch's default takes the threshold off one step later.
     """
 
-    def leaky(**more: object) -> nn.Module:
+    def leaky(**more: Any) -> nn.Module:
         return snn.Leaky(beta=0.5, init_hidden=True, **reset, **more)
 
     return nn.Sequential(
@@ -45,7 +46,7 @@ def forward(net: nn.Module, images: Tensor) -> Tensor:
 
 
 def fit(
-    images: Tensor, labels: Tensor, seed: int, epochs: int = 4, batch: int = 32, **reset: object
+    images: Tensor, labels: Tensor, seed: int, epochs: int = 4, batch: int = 32, **reset: Any
 ) -> nn.Module:
     """Train a network by backpropagation through time."""
     torch.manual_seed(seed)
