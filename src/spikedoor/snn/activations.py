@@ -173,4 +173,4 @@ class Spiking(Activation):
         return f"threshold={self.threshold_in_force:.4g}, soft={self._base.soft}"
 
 
-_UNCHANGED = ("soft", "v_reset", "detach_reset", "surrogate", "signed")
+_UNCHANGED = ("soft", "subtract", "v_reset", "detach_reset", "surrogate", "signed")

@@ -22,7 +22,7 @@ class Dynamics:
         h[t] = keep * v[t-1] + gain * x[t] + (1 - keep) * v_reset
         s[t] = 1 if h[t] >= threshold else 0
         v[t] = h[t] (1 - s[t]) + v_reset s[t]   (hard reset)
-        v[t] = h[t] - threshold s[t]            (soft reset)
+        v[t] = h[t] - subtract threshold s[t]   (soft reset)
 
     and ``amplitude * s[t]`` is sent on. IF: keep = gain = 1. LIF: keep = 1 - 1/tau, and gain =
     1/tau if the input decays too, else 1.
@@ -36,6 +36,7 @@ class Dynamics:
         threshold: Membrane at which the neuron fires, above 0.
         amplitude: Height of a spike sent on; converted neurons send their threshold.
         soft: Subtract the threshold at a spike instead of setting ``v_reset``.
+        subtract: How many thresholds a soft reset subtracts.
         v_reset: Resting potential, and where a hard reset ends.
         initial: Membrane before the first step: a number, or a tensor that broadcasts to a sample.
         detach_reset: Keep gradients out of the reset.
@@ -48,6 +49,7 @@ class Dynamics:
     threshold: float = 1.0
     amplitude: float = 1.0
     soft: bool = False
+    subtract: float = 1.0
     v_reset: float = 0.0
     initial: float | Tensor = 0.0
     detach_reset: bool = True
@@ -122,4 +124,6 @@ def _charge(v: Tensor, x: Tensor, d: Dynamics) -> Tensor:
 def _reset(h: Tensor, s: Tensor, fired: Tensor, d: Dynamics) -> Tensor:
     if d.detach_reset:
         s, fired = s.detach(), fired.detach()
-    return h - d.threshold * s if d.soft else h * (1 - fired) + d.v_reset * fired
+    if d.soft:
+        return h - d.threshold * d.subtract * s
+    return h * (1 - fired) + d.v_reset * fired

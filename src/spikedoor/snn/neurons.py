@@ -13,7 +13,7 @@ from spikedoor.snn.activations import Spiking
 from spikedoor.snn.dynamics import Dynamics
 from spikedoor.snn.surrogate import ATan, Surrogate
 
-__all__ = ["IF", "LIF", "NEURONS", "PLIF", "Neuron", "SignedIF"]
+__all__ = ["IF", "LIF", "NEURONS", "PLIF", "DelayedLIF", "Neuron", "SignedIF"]
 
 NEURONS = Family("neuron", home="spikedoor.snn.neurons")
 
@@ -53,6 +53,7 @@ class Neuron(Component):
         learn_leak: bool = False,
         decay_input: bool = True,
         signed: bool = False,
+        subtract: float = 1.0,
     ) -> Spiking:
         dynamics = Dynamics(
             keep=keep,
@@ -64,6 +65,7 @@ class Neuron(Component):
             detach_reset=self.detach_reset,
             surrogate=self.surrogate,
             signed=signed,
+            subtract=subtract,
         )
         return Spiking(dynamics, learn_leak, decay_input, self.learn_threshold)
 
@@ -122,3 +124,22 @@ class PLIF(Neuron):
     def build(self) -> Spiking:
         gain = 1 / self.tau if self.decay_input else 1.0
         return self._layer(1 - 1 / self.tau, gain, True, self.decay_input)
+
+
+@final
+@NEURONS.register("delayed-lif", "Eshraghian et al. 2023", "https://arxiv.org/abs/2109.12894")
+class DelayedLIF(Neuron):
+    """LIF whose soft reset comes a step late: ``h[t] = beta h[t-1] + x[t] - threshold s[t-1]``.
+
+    This is what snnTorch does by default. A soft reset at once would be ``beta threshold s[t-1]``,
+    as the leak acts on it too; so this is one that subtracts ``threshold / beta``. A hard reset is
+    the same at once and late. It runs without the compiled kernel.
+    """
+
+    reset: Literal["hard", "soft"] = "soft"
+    """At a spike: set the membrane to v_reset, or take the threshold off the next one."""
+    beta: float = Field(0.9, gt=0, le=1)
+    """Share of the membrane kept in a step; the input is taken whole."""
+
+    def build(self) -> Spiking:
+        return self._layer(self.beta, 1.0, subtract=1 / self.beta)

@@ -73,7 +73,7 @@ def available() -> bool:
 
 def supports(x: Tensor, d: Dynamics) -> bool:
     """Whether this input and neuron can take the compiled road."""
-    known = getattr(d.surrogate, "code", None) is not None
+    known = getattr(d.surrogate, "code", None) is not None and d.subtract == 1
     return known and x.device.type == "cpu" and x.dtype in _DTYPES and available()
 
 

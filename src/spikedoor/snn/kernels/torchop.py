@@ -73,7 +73,7 @@ class _Run:
 
 def _reset(h: Tensor, spikes: Tensor, d: Dynamics, out: Tensor) -> Tensor:
     if d.soft:
-        return torch.sub(h, spikes, alpha=d.threshold, out=out)
+        return torch.sub(h, spikes, alpha=d.threshold * d.subtract, out=out)
     torch.addcmul(h, h, spikes, value=-1, out=out)
     return out.add_(spikes, alpha=d.v_reset) if d.v_reset else out
 
@@ -107,7 +107,7 @@ class _Fire(torch.autograd.Function):
             now = t if len(x) > 1 else 0
             gs = grads[0][t].to(run.wide) * d.amplitude
             if not d.detach_reset:
-                gs.add_(gv * -d.threshold if d.soft else gv * (d.v_reset - h[t]))
+                gs.add_(gv * (-d.threshold * d.subtract) if d.soft else gv * (d.v_reset - h[t]))
             if not d.soft:
                 gv.addcmul_(gv, s[t], value=-1)
             z = (h[t] - d.threshold) / d.threshold

@@ -13,7 +13,7 @@ from torch import nn
 
 from spikedoor.errors import ConfigError
 from spikedoor.snn.networks.layers import Spikes
-from spikedoor.snn.neurons import IF, LIF, PLIF, Neuron
+from spikedoor.snn.neurons import IF, LIF, PLIF, DelayedLIF, Neuron
 from spikedoor.victim.assembly import Part
 
 __all__ = ["is_neuron", "neurons_part", "refusal", "reset"]
@@ -29,11 +29,11 @@ def is_neuron(module: nn.Module) -> bool:
 def reset(module: nn.Module) -> None:
     """Take all neurons back to their start."""
     for inner in module.modules():
-        for name in ("reset_mem", "reset") if is_neuron(inner) else ("reset",):
-            method = getattr(inner, name, None)
-            if callable(method):
-                method()
-                break
+        if is_neuron(inner) or hasattr(inner, "_memories"):
+            # snnTorch's neurons have a tensor named reset.
+            start = getattr(inner, "reset_mem", None) or getattr(inner, "reset", None)
+            if callable(start):
+                start()
 
 
 def neurons_part(path: str, module: nn.Module) -> Part:
@@ -81,8 +81,47 @@ def _plif(path: str, module: Any) -> Part:
     return _spikingjelly(path, module, PLIF, tau=tau, decay_input=bool(module.decay_input))
 
 
+def _leaky(path: str, module: Any) -> Part:
+    """Fires at ``h > threshold`` where ours do at ``>=``; the input is taken whole.
+
+    A reset to zero is the same at once and a step late, one by subtraction is not.
+    """
+    for name, usual in (("inhibition", False), ("state_quant", False), ("graded_spikes_factor", 1)):
+        found = getattr(module, name)
+        if found != usual:
+            raise refusal(path, module, f"{name} is {found}, expected {usual}")
+    betas, thresholds = (
+        torch.as_tensor(values).detach().cpu().double().reshape(-1)
+        for values in (module.beta, module.threshold)
+    )
+    beta = min(float(betas[0]), 1.0)
+    if not (betas == betas[0]).all() or beta <= 0:
+        raise refusal(path, module, "expected one beta for all neurons, above 0")
+    kind, late = module.reset_mechanism, bool(module.reset_delay)
+    if kind not in ("subtract", "zero"):
+        raise refusal(path, module, f"its reset is '{kind}', expected 'subtract' or 'zero'")
+    if kind == "subtract" and not late:
+        why = (
+            "with reset_delay=False a membrane that stays above the threshold is treated otherwise"
+        )
+        raise refusal(path, module, f"{why}; expected reset_delay=True, or 'zero'")
+    alike = bool((thresholds == thresholds[0]).all())
+    fields: dict[str, Any] = {
+        "threshold": float(thresholds[0]) if alike else 1.0,
+        "reset": "hard" if kind == "zero" else "soft",
+    }
+    if beta == 1:
+        neuron: Neuron = IF(**fields)
+    elif kind == "subtract":
+        neuron = DelayedLIF(beta=beta, **fields)
+    else:
+        neuron = LIF(tau=1 / (1 - beta), decay_input=False, **fields)
+    return Part(path, Spikes(neuron=neuron), {} if alike else {"scale": 1 / thresholds})
+
+
 _KNOWN: dict[str, Callable[[str, Any], Part]] = {
     "ParametricLIFNode": _plif,
     "LIFNode": _lif,
     "IFNode": _if,
+    "Leaky": _leaky,
 }

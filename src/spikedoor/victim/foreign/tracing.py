@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 from spikedoor.errors import ConfigError
 from spikedoor.snn.networks.base import Shape
@@ -97,42 +98,36 @@ def run(module: nn.Module, shape: Shape, steps: int | None) -> Run:
     levels = torch.tensor(_LEVELS, dtype=torch.float64).view(-1, 1, 1, 1)
     x = levels * torch.rand((count, _SAMPLES, *shape), generator=generator, dtype=torch.float64)
     recorder = _Recorder(twin)
-    if several:
-        answers = _first(twin, recorder, [x, x.flatten(2), x[0], x[0].flatten(1)])
-    else:
-        answers = _first(twin, recorder, [x[0], x[0].flatten(1)])
-    inner = max(
-        (len(seen.inputs) for seen in recorder.seen.values() if is_neuron(seen.module)), default=0
-    )
-    fed = recorder.fed
-    if fed.numel() == x[0].numel() and (several or inner > 1):
-        inner = inner if inner > 1 else _leading(recorder)
-        x = x[:1].expand(inner, *x[0].shape)
+    sequences, images = [x, x.flatten(2)], [x[0], x[0].flatten(1)]
+    forms = sequences + images if several else images + sequences
+    answers = _first(twin, recorder, forms, x[0].numel())
+    done = recorder.steps(several)
+    if recorder.fed.numel() == x[0].numel() and done > 1:
+        x = x[:1].expand(done, *x[0].shape)
     elif steps is None:
         raise ConfigError("the module does not tell its number of time steps: give `steps`")
-    elif not several:
+    elif done == 1:
         for t in range(1, count):
             with recorder:
-                answers.append(twin(x[t].reshape(fed.shape)))
+                answers.append(twin(x[t].reshape(recorder.fed.shape)))
+    recorder.finish()
     layers = list(recorder.seen.values())
     _check_chain(layers, x)
     return Run(layers, x, answers)
 
 
-def _leading(recorder: _Recorder) -> int:
-    """Return the number of steps that neurons of step mode "m" were shown."""
-    return next(len(s.inputs[0]) for s in recorder.seen.values() if is_neuron(s.module))
-
-
-def _first(twin: nn.Module, recorder: _Recorder, forms: list[Tensor]) -> list[Any]:
-    """Call a module with the first form of the input that it takes."""
+def _first(twin: nn.Module, recorder: _Recorder, forms: list[Tensor], frame: int) -> list[Any]:
+    """Call a module with the first form of the input that it takes, samples together."""
     failures = []
     for form in forms:
         reset(twin)
         recorder.begin(form)
         try:
             with recorder:
-                return [twin(form)]
+                answer = twin(form)
+            if all(seen.inputs[0].numel() % frame == 0 for seen in recorder.first()):
+                return [answer]
+            failures.append(f"{list(form.shape)}: it takes the samples apart")
         except (RuntimeError, ValueError, AssertionError, IndexError, NotImplementedError) as error:
             failures.append(f"{list(form.shape)}: {_brief(error)}")
     raise ConfigError(f"the module takes no input of shape {failures[0]}")
@@ -175,17 +170,35 @@ class _Recorder(TorchFunctionMode):
         self._depth = 0
         self._last = ""
         self.seen: dict[str, Seen] = {}
+        self._hooks: list[RemovableHandle] = []
         for path, leaf in _leaves(module, ""):
-            leaf.register_forward_pre_hook(self._enter)
-            leaf.register_forward_hook(self._leaver(path))
+            self._hooks.append(leaf.register_forward_pre_hook(self._enter))
+            self._hooks.append(leaf.register_forward_hook(self._leaver(path)))
 
     def begin(self, fed: Tensor) -> None:
         """Forget what was seen."""
         self._depth, self._last, self.fed = 0, "", fed
         self.seen.clear()
 
-    def _enter(self, *_: Any) -> None:
+    def finish(self) -> None:
+        """See no more."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def first(self) -> list[Seen]:
+        """Return the first layer, if any was seen."""
+        return list(self.seen.values())[:1]
+
+    def steps(self, several: bool) -> int:
+        """Return how many steps the neurons were shown, several of them in a call or not."""
+        neurons = [seen for seen in self.seen.values() if is_neuron(seen.module)]
+        if not neurons:
+            return 1
+        return len(neurons[0].inputs[0]) if several else len(neurons[0].inputs)
+
+    def _enter(self, _: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         self._depth += 1
+        return tuple(map(_widened, inputs))
 
     def _leaver(self, path: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         def leave(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
@@ -198,7 +211,7 @@ class _Recorder(TorchFunctionMode):
         seen = self.seen.setdefault(path, Seen(path, module))
         seen.inputs.append(x.detach().clone())
         out = output[0] if isinstance(output, tuple) else output
-        seen.outputs.append(out.detach().clone())
+        seen.outputs.append(_widened(out.detach().clone()))
         self._last = path
 
     def __torch_function__(
@@ -208,19 +221,25 @@ class _Recorder(TorchFunctionMode):
         layer = None if self._depth else _POOLS.get(func)
         if layer is None:
             return func(*args, **kwargs)
+        x, *rest = map(_widened, args)
         self._depth += 1
-        out = func(*args, **kwargs)
+        out = func(x, *rest, **kwargs)
         self._depth -= 1
-        x, *rest = args
         self._note(f"{func.__name__} after {self._last}", layer(*rest, **kwargs), x, out)
         return out
 
 
 _POOLS: dict[Any, Callable[..., nn.Module]] = {
     F.max_pool2d: nn.MaxPool2d,
+    torch.max_pool2d: nn.MaxPool2d,
     F.avg_pool2d: nn.AvgPool2d,
     F.adaptive_avg_pool2d: nn.AdaptiveAvgPool2d,
 }
+
+
+def _widened(value: Any) -> Any:
+    """Return a tensor in double precision: snnTorch's neurons send single whatever they get."""
+    return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 def _leaves(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
