@@ -261,14 +261,14 @@ def data_audit() -> str:
             float(row["seconds_victim"]) + float(row["seconds_detectors"]) for row in found
         )
         told = [f"{100 * float(rate):g} %", f"{busy} of {len(found)}", str(poisoned), str(named)]
-        shares = [_of(hits, poisoned), _of(hits, named), f"{spent:.0f}"]
+        shares = [rates_of(hits, poisoned), rates_of(hits, named), f"{spent:.0f}"]
         lines.append([data, trigger, *told, *shares])
     heads = ["data", "trigger", "poison", "runs with names", "poisoned", "named", "recall",
              "precision", "seconds"]  # fmt: skip
     return table(heads, lines)
 
 
-def _of(part: int, whole: int) -> str:
+def rates_of(part: int, whole: int) -> str:
     """Return a share in % with Wilson's interval, a dash of nothing."""
     if not whole:
         return "–"

@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "src")]
 
 import from_attackers as attackers  # noqa: E402
+import from_foreign as foreign  # noqa: E402
 import from_results as made  # noqa: E402
 
 PLACE = re.compile(r"(<!-- table: (\S+) -->\n\n).*?(\n\n<!-- end of table -->)", re.DOTALL)
@@ -70,6 +71,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "attacker-victims": attackers.victims,
     "attacker-patch": partial(attackers.found, "patch"),
     "attacker-blended": partial(attackers.found, "blended"),
+    "foreign-models": foreign.networks,
+    "foreign-detectors": foreign.detectors,
 }
 
 

@@ -1,0 +1,68 @@
+"""Tables of the networks that were trained in other libraries."""
+
+from __future__ import annotations
+
+from statistics import mean
+
+from from_results import Row, rates_of, rows, table
+
+NAME = "foreign-models"
+TARGET = "0"
+VERDICTS = ("backdoor", "unclear", "nothing found")
+METHODS = ("neural-cleanse", "neuron-audit", "rate-statistics", "tmpbd")
+TRIGGERS = ("patch", "blended")
+
+
+def networks() -> str:
+    """Return what became of each kind of network by each road."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows(NAME):
+        groups.setdefault((row["library"], row["attack"], row["road"]), []).append(row)
+    lines = []
+    for (library, attack, road), found in groups.items():
+        asr = "–" if attack == "clean" else percent(found, f"{attack}_success")
+        told = [str(sum(row["verdict"] == verdict for row in found)) for verdict in VERDICTS]
+        lines.append(
+            [library, attack, road, str(len(found)), percent(found, "clean_accuracy"), asr,
+             percent(found, "same_answers"), *told, spent(found)]
+        )  # fmt: skip
+    heads = ["library", "training set", "road", "networks", "clean accuracy", "ASR",
+             "same answers", *VERDICTS, "CPU s"]  # fmt: skip
+    return table(heads, lines)
+
+
+def detectors() -> str:
+    """Return how often each detector accuses, by the adapter: false alarms, and the target."""
+    found = rows(NAME, road="adapter")
+    clean = [row for row in found if row["attack"] == "clean"]
+    lines = []
+    for method in (*METHODS, "verdict"):
+        cells = [rates_of(sum(accuses(row, method) for row in clean), len(clean))]
+        for trigger in TRIGGERS:
+            hit = [row for row in found if row["attack"] == trigger]
+            cells.append(rates_of(sum(accuses(row, method, TARGET) for row in hit), len(hit)))
+        lines.append([method, *cells])
+    return table(["", "clean networks accused", *(f"target found, {t}" for t in TRIGGERS)], lines)
+
+
+def accuses(row: Row, method: str, target: str | None = None) -> bool:
+    """Whether a method accuses any class, or a certain one; the verdict, if it is backdoor."""
+    if method == "verdict":
+        told = row["accused"].partition("+")[0] if row["verdict"] == "backdoor" else ""
+        return told == target if target else bool(told)
+    classes = row[method].split("+")
+    return target in classes if target else classes != ["none"]
+
+
+def percent(found: list[Row], name: str) -> str:
+    """Return the mean of shares in %, and their range."""
+    values = [100 * float(row[name]) for row in found if row[name]]
+    if not values:
+        return "–"
+    return f"{mean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
+def spent(found: list[Row]) -> str:
+    """Return the mean CPU time of an audit."""
+    values = [float(row["cpu_seconds"]) for row in found if row["cpu_seconds"]]
+    return f"{mean(values):.0f}" if values else "–"

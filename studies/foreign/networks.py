@@ -1,0 +1,128 @@
+"""Clean and backdoored networks of other libraries: each is trained once and kept in a folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from foreign import snntorch_mnist, spikingjelly_mnist
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from spikedoor.attack import Attack, Blended, Patch
+from spikedoor.data import Mnist
+from spikedoor.data.base import Dataset, SampleSet
+from spikedoor.files import new_folder, write_bytes
+from spikedoor.metrics import attack_success, clean_accuracy
+
+DATA = Mnist(train_limit=4000, test_limit=2000)
+ATTACKS = {
+    "patch": Attack(trigger=Patch(size=3), target=0, rate=0.05),
+    "blended": Attack(trigger=Blended(alpha=0.2), target=0, rate=0.05),
+}
+AT_ONCE = {"reset_mechanism": "zero", "reset_delay": False}
+LIBRARIES: dict[str, tuple[ModuleType, dict[str, Any]]] = {
+    "spikingjelly": (spikingjelly_mnist, {}),
+    "snntorch": (snntorch_mnist, {}),
+    "snntorch-zero": (snntorch_mnist, AT_ONCE),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network.
+
+    Args:
+        library: Of `LIBRARIES`; "snntorch-zero" resets to zero at once, as NIR's neurons do.
+        attack: "clean", or of `ATTACKS`.
+        seed: Of the poison, the first weights and the order of the samples.
+    """
+
+    library: str
+    attack: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        return f"{self.library}-{self.attack}-{self.seed}"
+
+    def train(self, root: Path) -> None:
+        """Train the network, put it to the test, and keep weights, NIR and scores."""
+        library, options = LIBRARIES[self.library]
+        data, attacks = dataset(), prepared(self.seed)
+        train: SampleSet = data.train
+        if self.attack != "clean":
+            train = attacks[self.attack].poison(data.train, self.seed)
+        net = library.fit(*tensors(train), self.seed, **options)
+        scores: dict[str, Any] = {**asdict(self), "clean_accuracy": _accuracy(library, net, data)}
+        for name, attack in attacks.items():
+            challenge = attack.challenge(data.test)
+            said = library.predict(net, tensors(challenge)[0]).numpy()
+            found = attack_success(said, challenge.true_labels, challenge.targets)
+            scores[f"{name}_success"] = found.to_dict()
+        with new_folder(root / self.name) as folder:
+            write_bytes(folder / "weights.safetensors", save(net.state_dict()))
+            library.export(net, folder / "model.nir")
+            write_bytes(folder / "scores.json", json.dumps(scores, indent=1).encode())
+
+    @property
+    def steps(self) -> int:
+        """Time steps."""
+        return LIBRARIES[self.library][0].STEPS
+
+    def network(self, root: Path) -> nn.Module:
+        """Return the trained network, as its library has it."""
+        library, options = LIBRARIES[self.library]
+        net = library.network(**options)
+        net.load_state_dict(load_file(root / self.name / "weights.safetensors"))
+        return net.eval()
+
+    def predict(self, root: Path, images: Tensor) -> NDArray[np.int64]:
+        """Return the class of each image, as its library says it."""
+        return LIBRARIES[self.library][0].predict(self.network(root), images).numpy()
+
+
+def cases() -> list[Case]:
+    """Return all networks: 6 clean and 6 backdoored of each library, and 3 that reset at once."""
+    counts = {
+        "spikingjelly": (6, 3, 3),
+        "snntorch": (6, 3, 3),
+        "snntorch-zero": (1, 1, 1),
+    }
+    return [
+        Case(library, attack, seed)
+        for library, count in counts.items()
+        for attack, seeds in zip(("clean", *ATTACKS), count, strict=True)
+        for seed in range(seeds)
+    ]
+
+
+@cache
+def dataset() -> Dataset:
+    """Return the images that all networks are trained on."""
+    return DATA.load()
+
+
+def prepared(seed: int) -> dict[str, Attack]:
+    """Return the attacks with what a seed draws."""
+    train = dataset().train
+    return {name: attack.prepare(train, seed) for name, attack in ATTACKS.items()}
+
+
+def tensors(data: SampleSet) -> tuple[Tensor, Tensor]:
+    """Return images in 0..1, float32 [N, C, H, W], and labels, int64 [N]."""
+    images = torch.from_numpy(data.batch(np.arange(len(data)))).float() / 255
+    return images, torch.from_numpy(np.array(data.labels))
+
+
+def _accuracy(library: ModuleType, net: nn.Module, data: Dataset) -> dict[str, int]:
+    images, labels = tensors(data.test)
+    return clean_accuracy(library.predict(net, images).numpy(), labels.numpy()).to_dict()

@@ -1,0 +1,61 @@
+"""A network for MNIST as users of SpikingJelly write it; nothing of spikedoor is needed here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from spikingjelly.activation_based import functional, layer, neuron, surrogate
+from spikingjelly.activation_based.nir_exchange import export_to_nir
+from torch import Tensor, nn
+
+STEPS = 4
+
+
+def network() -> nn.Sequential:
+    """Two convolutions and a linear layer; LIF neurons with SpikingJelly's defaults."""
+    net = nn.Sequential(
+        layer.Conv2d(1, 8, 3),
+        layer.AvgPool2d(2, 2),
+        neuron.LIFNode(surrogate_function=surrogate.ATan()),
+        layer.Conv2d(8, 16, 3),
+        layer.AvgPool2d(2, 2),
+        neuron.LIFNode(surrogate_function=surrogate.ATan()),
+        layer.Flatten(),
+        layer.Linear(16 * 5 * 5, 10),
+    )
+    functional.set_step_mode(net, "m")
+    return net
+
+
+def forward(net: nn.Module, images: Tensor) -> Tensor:
+    """Show images [B, 1, 28, 28] for all steps; the answer is the mean over time, [B, 10]."""
+    functional.reset_net(net)
+    return net(images.expand(STEPS, *images.shape)).mean(0)
+
+
+def fit(images: Tensor, labels: Tensor, seed: int, epochs: int = 4, batch: int = 32) -> nn.Module:
+    """Train a network by backpropagation through time."""
+    torch.manual_seed(seed)
+    net = network()
+    optimiser = torch.optim.Adam(net.parameters(), lr=1e-2)
+    for _ in range(epochs):
+        for chosen in torch.randperm(len(images)).split(batch):
+            loss = F.cross_entropy(forward(net, images[chosen]), labels[chosen])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return net.eval()
+
+
+@torch.no_grad()
+def predict(net: nn.Module, images: Tensor) -> Tensor:
+    """Return the class of each image."""
+    return torch.cat([forward(net, part).argmax(1) for part in images.split(250)])
+
+
+def export(net: nn.Module, path: Path) -> None:
+    """Write a network as NIR with SpikingJelly's exporter."""
+    functional.reset_net(net)
+    export_to_nir(net, torch.zeros(STEPS, 1, 1, 28, 28), save_path=path)

@@ -1,0 +1,116 @@
+"""Networks trained in SpikingJelly and in snnTorch, audited as their owner would audit them.
+
+    python studies/foreign_models.py [--out runs/foreign] [--table docs/results/foreign-models.csv]
+
+Trains each network in its own library (studies/foreign), then asks every detector of models about
+it: as `from_module` takes it, and as its library's own exporter writes it as NIR. What is there
+already is not made again, so that it can be stopped. One row of the table for each network and
+road.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from foreign.networks import DATA, Case, cases, dataset, tensors
+
+from spikedoor.defences import Defender
+from spikedoor.errors import ConfigError, DataError
+from spikedoor.files import write_file
+from spikedoor.metrics import Rate
+from spikedoor.progress import bar
+from spikedoor.study.audit import audit, model_detectors
+from spikedoor.victim import Victim, from_module, nir
+
+CLEAN = 0.1  # share of the training images that the defender has
+ROADS = ("adapter", "nir")
+SHAPE, CLASSES = (1, 28, 28), 10
+METHODS = [method.name for method in model_detectors()]
+COLUMNS = (
+    "library", "attack", "seed", "clean_accuracy", "patch_success", "blended_success", "road",
+    "same_answers", *METHODS, "verdict", "accused", "seconds", "cpu_seconds", "refusal",
+)  # fmt: skip
+
+
+def victim(case: Case, road: str, root: Path) -> Victim:
+    """Return a network as it comes by a road."""
+    if road == "adapter":
+        return from_module(case.network(root), SHAPE, CLASSES, case.steps)
+    return nir.read(root / case.name / "model.nir", CLASSES, case.steps)
+
+
+def audited(case: Case, road: str, root: Path) -> dict[str, Any]:
+    """Return what the detectors say of a network, or why it could not be taken."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    try:
+        stage = victim(case, road, root).final
+    except (ConfigError, DataError) as error:
+        return {"refusal": str(error).removeprefix(f"{root}/")}
+    found = audit(stage, Defender.of(dataset().train, CLEAN))
+    spent = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+    test = dataset().test
+    same = case.predict(root, tensors(test)[0]) == stage.predict(test)[-1]
+    return {
+        **{one.method: "+".join(one.accused) or "none" for one in found.findings},
+        **{name: f"{value:.1f}" for name, value in spent.items()},
+        "same_answers": f"{same.mean():.4f}",
+        "verdict": found.verdict,
+        "accused": "+".join(found.accused),
+    }
+
+
+def rows(root: Path) -> list[dict[str, Any]]:
+    """Return what was found of each network by each road, as far as it was asked."""
+    lines = []
+    for case in cases():
+        folder = root / case.name
+        for road in ROADS:
+            if (folder / f"{road}.json").exists():
+                scores = json.loads((folder / "scores.json").read_text())
+                shares = {
+                    name: f"{Rate.from_dict(value).value:.4f}"
+                    for name, value in scores.items()
+                    if isinstance(value, dict)
+                }
+                found = json.loads((folder / f"{road}.json").read_text())
+                lines.append({**scores, **shares, "road": road, **found})
+    return lines
+
+
+def main() -> None:
+    """Train and audit what is missing, and write the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("runs/foreign"))
+    parser.add_argument("--table", type=Path, default=Path("docs/results/foreign-models.csv"))
+    given = parser.parse_args()
+    root: Path = given.out
+    print(f"{DATA.name}, {len(cases())} networks, in {root}")
+    with bar("train", len(cases())) as advance:
+        for case in cases():
+            advance(0, note=case.name)
+            if not (root / case.name).exists():
+                case.train(root)
+            advance()
+    with bar("audit", len(ROADS) * len(cases())) as advance:
+        for road in ROADS:
+            for case in sorted(cases(), key=lambda case: case.seed):
+                advance(0, note=f"{case.name}, {road}")
+                file = root / case.name / f"{road}.json"
+                if not file.exists():
+                    write_file(file, json.dumps(audited(case, road, root), indent=1).encode())
+                advance()
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows(root))
+    write_file(given.table, text.getvalue().encode())
+
+
+if __name__ == "__main__":
+    main()
