@@ -24,7 +24,7 @@ from spikedoor.metrics import attack_success, clean_accuracy
 
 DATA = Mnist(train_limit=4000, test_limit=2000)
 ATTACKS = {
-    "patch": Attack(trigger=Patch(size=3), target=0, rate=0.05),
+    "patch": Attack(trigger=Patch(size=3, corner="top-left"), target=0, rate=0.05),
     "blended": Attack(trigger=Blended(alpha=0.2), target=0, rate=0.05),
 }
 AT_ONCE = {"reset_mechanism": "zero", "reset_delay": False}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from spikedoor.cli import data_audit
+from spikedoor.cli import data_audit, foreign
 from spikedoor.cli.named import Sensor, Size, component_table, data_source
 from spikedoor.cli.names import complete_data, complete_defence
 from spikedoor.cli.output import print_json, say
@@ -31,6 +31,7 @@ AUDIT_EXAMPLES = """\b
 Examples:
   spikedoor audit runs/digits-1
   spikedoor audit models/stranger --data mnist --clean 0.02
+  spikedoor audit stranger.nir --data mnist --steps 8 --reset soft
   spikedoor audit --data photographs --size 32 --out runs/audit-1
   spikedoor audit --data recordings --sensor 34x34 --trusted checked
 """
@@ -142,7 +143,9 @@ def _plain(value: float | None) -> str:
 def audit(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="DIR", help="A victim, or what `spikedoor run` has made."),
+        typer.Argument(
+            metavar="DIR|FILE.nir", help="A victim, what `spikedoor run` has made, or NIR."
+        ),
     ] = None,
     data: Annotated[
         str | None,
@@ -159,20 +162,27 @@ def audit(
     size: Size = None,
     seed: data_audit.Seed = 0,
     out: data_audit.Out = None,
+    steps: foreign.Steps = None,
+    dt: foreign.Dt = None,
+    reset: foreign.Reset = None,
 ) -> None:
     """Ask every detector whether a victim has a backdoor, or a data set poisoned samples.
 
     A record tells which data it was trained on; for a victim alone, name them with --data. Data
-    alone are audited by training a small victim on them; the options from --trusted on are for
-    this. Nothing in the folders can run code. Exit: 1 where something is found.
+    alone are audited by training a small victim on them; --trusted, --seed and --out are for this.
+    A NIR file needs --data and --steps. Nothing in the files can run code. Exit: 1 where something
+    is found.
     """
+    told = foreign.Told(steps, dt, reset)
+    if folder is None or not foreign.is_nir(folder):
+        told.refuse()
     if folder is None:
         data_audit.audit_data(data, trusted, sensor, size, seed, out, json)
         return
     data_audit.refuse_with_a_victim(trusted, seed, out)
     from spikedoor.study.audit import audit as ask
 
-    victim, defender = _audited(folder, data, clean, sensor, size)
+    victim, defender = _audited(folder, data, clean, sensor, size, told)
     found = ask(victim.final, defender)
     if json:
         print_json(
@@ -212,7 +222,12 @@ def _print_audit(victim: Victim, found: Audit) -> None:
 
 
 def _audited(
-    folder: Path, data: str | None, clean: float, sensor: str | None, size: int | None
+    folder: Path,
+    data: str | None,
+    clean: float,
+    sensor: str | None,
+    size: int | None,
+    told: foreign.Told,
 ) -> tuple[Victim, Defender]:
     """Return a victim, and clean samples of its data."""
     from spikedoor.data import DataSource
@@ -220,17 +235,22 @@ def _audited(
     from spikedoor.errors import ConfigError
     from spikedoor.victim import Victim
 
-    is_record = (folder / "record.json").is_file()
-    victim = Victim.load(folder / "victim" if is_record else folder)
-    if data is not None:
-        source = data_source(data, sensor, size)
-    elif is_record:
-        from spikedoor.records import Record
-
-        source = DataSource.from_dict(Record.read(folder).experiment["data"])
+    source = None if data is None else data_source(data, sensor, size)
+    if foreign.is_nir(folder):
+        if source is None:
+            raise ConfigError(f"{folder}: NIR does not tell the data; name them with --data")
+        known = source.load().train
+        victim = told.victim(folder, known)
     else:
-        raise ConfigError(f"{folder}: no record here to tell the data; name them with --data")
-    known = source.load().train
+        is_record = (folder / "record.json").is_file()
+        victim = Victim.load(folder / "victim" if is_record else folder)
+        if source is None and is_record:
+            from spikedoor.records import Record
+
+            source = DataSource.from_dict(Record.read(folder).experiment["data"])
+        if source is None:
+            raise ConfigError(f"{folder}: no record here to tell the data; name them with --data")
+        known = source.load().train
     blueprint = victim.final.blueprint
     shape = victim.final.encoding.shape(known)
     if tuple(known.classes) != blueprint.classes or shape != blueprint.shape:
