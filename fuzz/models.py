@@ -116,7 +116,7 @@ def _read_sweep(data: bytes) -> None:
 def _read_setting(data: bytes) -> None:
     kind, _, text = data.decode("utf-8", "replace").partition(" ")
     if kind == "--set":
-        override({"a": {"b": 1}}, text)
+        override({"a": {"b": 1}}, [text])
     else:
         Condition.parse(text).hold([1, 2.5, None])
 
