@@ -212,6 +212,8 @@ def test_card_tells_all_and_its_toml_can_be_pasted(cli, kind, name):
     table.setdefault("rule", {}).setdefault("name", "direct")
     table["rule"].setdefault("encoding", encoding)
     table.setdefault("attack", {}).setdefault("trigger", trigger)
+    if kind == "layers":
+        table["network"]["name"] = "layered"
     if kind == "surrogates":
         table["rule"]["neuron"].setdefault("name", "lif")
     if kind in ("converters", "activations"):

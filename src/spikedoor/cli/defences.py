@@ -151,7 +151,7 @@ def audit(
         str | None,
         typer.Option(
             metavar="NAME|FOLDER",
-            help="Of a victim, the data set of the clean samples. Alone, the data to audit.",
+            help="Data of the victim; alone, data to audit.",
             autocompletion=complete_data,
         ),
     ] = None,
@@ -166,12 +166,12 @@ def audit(
     dt: foreign.Dt = None,
     reset: foreign.Reset = None,
 ) -> None:
-    """Ask every detector whether a victim has a backdoor, or a data set poisoned samples.
+    """Look for a backdoor in a victim, or for poison in data.
 
-    A record tells which data it was trained on; for a victim alone, name them with --data. Data
-    alone are audited by training a small victim on them; --trusted, --seed and --out are for this.
-    A NIR file needs --data and --steps. Nothing in the files can run code. Exit: 1 where something
-    is found.
+    Every detector of models is asked. A record tells which data it was trained on; for a victim or
+    a NIR file, name them with --data. Data alone are audited by training a small victim on them;
+    --trusted, --seed and --out are for this. Nothing in the files can run code. Exit: 1 where
+    something is found.
     """
     told = foreign.Told(steps, dt, reset)
     if folder is None or not foreign.is_nir(folder):

@@ -13,16 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Dt", "Reset", "Steps", "Told", "is_nir"]
 
-Steps = Annotated[
-    int | None, typer.Option(metavar="T", min=1, max=10_000, help="Of a NIR file: time steps.")
-]
+Steps = Annotated[int | None, typer.Option(metavar="T", min=1, max=10_000, help="NIR: time steps.")]
 Dt = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", help="Of a NIR file: seconds in a step.  [default: 1e-4]"),
+    typer.Option(metavar="SECONDS", help="NIR: length of a step.  [default: 1e-4]"),
 ]
 Reset = Annotated[
     Literal["hard", "soft"] | None,
-    typer.Option(help="Of a NIR file: to zero, or by subtraction.  [default: hard]"),
+    typer.Option(help="NIR: kind of reset.  [default: hard]"),
 ]
 
 

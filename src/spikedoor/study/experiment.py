@@ -95,7 +95,8 @@ def read_table(path: str | Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     except RecursionError:
-        raise ConfigError(f"{path}: nested too deeply") from None
+        language = "JSON" if path.suffix == ".json" else "TOML"
+        raise ConfigError(f"{path}: not valid {language}: nested too deeply") from None
     except (ValueError, LookupError, TypeError):
         raise ConfigError(f"{path}: expected a record of a run, with its experiment") from None
 
