@@ -21,6 +21,7 @@ __all__ = ["array", "hdf5", "member", "text"]
 
 _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
 _CHUNK = 1 << 24  # bytes that any file's chunks may have
+_CHUNKS, _TEXT_CHUNKS = 1 << 16, 64  # packed chunks of an array, and of texts
 _SUM = 4  # bytes of a checksum below the packing
 _KNOWN = {_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF}
 _TEXT, _TEXTS = 256, 1 << 20  # bytes of a text, and of all of a data set
@@ -48,6 +49,7 @@ def hdf5(data: bytes, name: str, extra: str) -> Iterator[Any]:
         raise DataError(
             f"{name}: HDF5 is read by h5py, which is not installed: pip install spikedoor[{extra}]"
         ) from None
+    _check_heaps(data, name)
     try:
         with h5py.File(BytesIO(data), "r") as file:
             yield file
@@ -86,7 +88,7 @@ def array(group: Any, key: str, limit: int, name: str) -> NDArray[Any] | None:
         return None
     if values.dtype.hasobject or values.dtype.kind not in "fiub" or values.dtype.itemsize > 8:
         raise DataError(f"{name}: expected numbers, found {values.dtype}")
-    _check_size(values, limit, name)
+    _check_size(values, limit, _CHUNKS, name)
     return np.asarray(values[()])
 
 
@@ -103,7 +105,7 @@ def text(group: Any, key: str, place: tuple[int, ...] = (), name: str = "text") 
         return None
     found = None
     if values.dtype.kind in "OS" and values.dtype.itemsize <= _TEXT:
-        _check_size(values, _TEXTS, name)
+        _check_size(values, _TEXTS, _TEXT_CHUNKS, name)
         found = values[place]
     if not isinstance(found, bytes) or len(found) > _TEXT:
         raise DataError(f"{name}: expected a text of at most {_TEXT} bytes")
@@ -119,12 +121,36 @@ def _dataset(group: Any, key: str) -> Any:
     return values
 
 
-def _check_size(values: Any, limit: int, name: str) -> None:
-    """Refuse a data set before it takes more memory than it may.
+def _check_heaps(data: bytes, name: str) -> None:
+    """Refuse a file in whose heap of texts HDF5 would walk in a circle.
+
+    A heap is a row of objects of a header (number, size) and what it tells; number 0 is what is
+    free. HDF5 2 takes the size of that for its step, even where it is 0.
 
     Raises:
-        DataError: If it, or a chunk of it, claims more bytes than the limit, a chunk unpacks to
-            more than it claims, or is packed by another filter or twice.
+        DataError: If an object of a heap does not lead on, or leads out of it.
+    """
+    place = -1
+    while (place := data.find(b"GCOL\x01\0\0\0", place + 1)) >= 0:
+        end = place + int.from_bytes(data[place + 8 : place + 16], "little")
+        at, fits = place + 16, end <= len(data)
+        while fits and at + 16 <= end:
+            size = int.from_bytes(data[at + 8 : at + 16], "little")
+            used = any(data[at : at + 2])
+            step = 16 + -(-size // 8) * 8 if used else size
+            at += step
+            fits = step >= 16 and at <= end
+        if not fits:
+            raise DataError(f"{name}: expected a whole HDF5 file: a heap of texts is damaged")
+
+
+def _check_size(values: Any, limit: int, chunks: int, name: str) -> None:
+    """Refuse a data set before it takes more memory or time than it may.
+
+    Raises:
+        DataError: If it, or a chunk of it, claims more bytes than the limit, it has too many
+            chunks, or a chunk unpacks to more than it claims, or is packed by another filter or
+            twice.
     """
     width = values.dtype.itemsize
     chunk = width * math.prod(values.chunks or ())
@@ -137,7 +163,10 @@ def _check_size(values: Any, limit: int, name: str) -> None:
         raise DataError(f"{name}: expected gzip or LZF as packing, found the filters {filters}")
     if _DEFLATE not in filters:
         return
-    for i in range(values.id.get_num_chunks()):
+    count = values.id.get_num_chunks()
+    if count > chunks:
+        raise DataError(f"{name}: expected at most {chunks} chunks, found {count}")
+    for i in range(count):
         # HDF5 unpacks a chunk to its end, whatever its size should be.
         skipped, packed = values.id.read_direct_chunk(values.id.get_chunk_info(i).chunk_offset)
         if skipped & 1 << filters.index(_DEFLATE):
