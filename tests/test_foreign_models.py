@@ -1,6 +1,7 @@
 """Networks of other libraries: the scripts that make them, and what docs/foreign-models.md says."""
 
 import csv
+from collections import Counter
 from importlib import import_module
 
 import numpy as np
@@ -11,7 +12,6 @@ from document_cases import ROOT
 from spikedoor.data import ImageSet
 from spikedoor.victim import from_module, nir
 
-PAGE = ROOT / "docs" / "foreign-models.md"
 STEPS = 4
 
 
@@ -60,3 +60,30 @@ def test_a_trained_network_says_the_same_by_each_road(
             else nir.read(tmp_path / "model.nir", 10, made.STEPS)
         )
         np.testing.assert_array_equal(victim.final.predict(images)[-1], said)
+
+
+def by_road(rows, road):
+    return {
+        (row["library"], row["attack"], row["seed"]): row for row in rows if row["road"] == road
+    }
+
+
+def test_what_the_page_says_is_in_the_results(rows):
+    adapter, nir_road = by_road(rows, "adapter"), by_road(rows, "nir")
+    assert len(adapter) == len(nir_road) == 27
+    assert all(float(row["same_answers"]) == 1 for row in adapter.values())
+    exact = [key for key, row in nir_road.items() if float(row["same_answers"]) == 1]
+    assert len(exact) == 15
+    assert not any(library == "snntorch" for library, _, _ in exact)
+    bad = [row for (_, attack, _), row in adapter.items() if attack != "clean"]
+    assert Counter("0" in row["accused"].split("+") for row in bad) == {True: 12, False: 2}
+    assert sum(row["verdict"] == "backdoor" for row in bad) == 7
+    clean = Counter(row["verdict"] for key, row in adapter.items() if key[1] == "clean")
+    assert clean == {"nothing found": 10, "unclear": 2, "backdoor": 1}
+    differing = [
+        key
+        for key in exact
+        if (adapter[key]["verdict"], adapter[key]["accused"])
+        != (nir_road[key]["verdict"], nir_road[key]["accused"])
+    ]
+    assert len(differing) == 3
