@@ -3,6 +3,8 @@
 Files in tests/corpus/TARGET/ once broke a reader, or are of the kind that breaks readers.
 """
 
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -28,7 +30,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 @pytest.fixture(params=TARGETS)
 def name(request):
-    if request.param == "hdf5":
+    if request.param in ("hdf5", "nir"):
         pytest.importorskip("h5py", reason="HDF5 needs h5py")
     return request.param
 
@@ -56,3 +58,26 @@ def test_what_once_broke_a_reader(path):
     start = time.process_time()
     check(TARGETS[path.parent.name], path.read_bytes())
     assert time.process_time() - start < 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is one of Linux")
+def test_hdf5_takes_no_memory_on_the_word_of_a_file():
+    code = (
+        "import resource, sys\n"
+        "from fuzz.run import check, peak_mb, targets\n"
+        "before = resource.getrlimit(resource.RLIMIT_AS)\n"
+        "check(targets()['hdf5'], open(sys.argv[1], 'rb').read())\n"
+        "assert resource.getrlimit(resource.RLIMIT_AS) == before\n"
+        "print(peak_mb())\n"
+    )
+    path = str(HERE / "corpus" / "hdf5" / "chunk-of-11-gigabytes")
+    paths = os.pathsep.join([str(HERE.parent), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", code, path],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 1600

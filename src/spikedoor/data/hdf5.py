@@ -6,15 +6,18 @@ What is read are groups by name, arrays of numbers, and short texts; attributes 
 from __future__ import annotations
 
 import math
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikedoor.data.zips import most_unpacked
 from spikedoor.errors import DataError
 
 __all__ = ["array", "hdf5", "member", "text"]
@@ -22,6 +25,7 @@ __all__ = ["array", "hdf5", "member", "text"]
 _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
 _CHUNK = 1 << 24  # bytes that any file's chunks may have
 _CHUNKS, _TEXT_CHUNKS = 1 << 16, 64  # packed chunks of an array, and of texts
+_SPARE = 1 << 30  # bytes that reading any file may take
 _SUM = 4  # bytes of a checksum below the packing
 _KNOWN = {_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF}
 _TEXT, _TEXTS = 256, 1 << 20  # bytes of a text, and of all of a data set
@@ -51,7 +55,7 @@ def hdf5(data: bytes, name: str, extra: str) -> Iterator[Any]:
         ) from None
     _check_heaps(data, name)
     try:
-        with h5py.File(BytesIO(data), "r") as file:
+        with _bounded(most_unpacked(len(data))), h5py.File(BytesIO(data), "r") as file:
             yield file
     except DataError:
         raise
@@ -119,6 +123,29 @@ def _dataset(group: Any, key: str) -> Any:
     if not isinstance(values, h5py.Dataset) or values.is_virtual or values.external:
         return None
     return values
+
+
+@contextmanager
+def _bounded(extra: int) -> Iterator[None]:
+    """Let the process take so many bytes more and no others, for the time of the block.
+
+    HDF5 takes memory on the word of what it reads before we can look at it. The limit is one of
+    Linux, of address space and of all threads; elsewhere there is none.
+    """
+    limit = None
+    if sys.platform == "linux":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + max(_SPARE, 2 * extra)
+        if soft in (resource.RLIM_INFINITY, -1) or limit < soft:
+            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        yield
+    finally:
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _check_heaps(data: bytes, name: str) -> None:
