@@ -94,7 +94,8 @@ def _verdict(records: Sequence[Record]) -> str:
         return "No victim is better than chance on clean samples, so no attack can be judged."
     told.sort(key=lambda one: -one[0])
     if len(told) == 1:
-        return f"{told[0][1]}."
+        alone = told[0][1]
+        return f"{alone[0].upper()}{alone[1:]}."
     return f"The strongest: {told[0][1]}. The weakest: {told[-1][1]}."
 
 
