@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KERNELS := src/spikedoor/snn/kernels
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt
-WITH_CHECKS := .[dev,docs,oracles]
+WITH_CHECKS := .[dev,docs,nir,oracles]
 FRAMES := src/spikedoor/data/events
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard $(KERNELS)/*.c $(KERNELS)/*.h $(FRAMES)/*.c)
 
