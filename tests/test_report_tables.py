@@ -10,7 +10,8 @@ from rich.console import Console
 from spikedoor.evaluation import Evaluation
 from spikedoor.metrics import Answers
 from spikedoor.records import Gallery, Record
-from spikedoor.report.tables import notes, rows, tables, text, to_json
+from spikedoor.report.rows import notes, rows, to_json
+from spikedoor.report.tables import tables, text
 
 LABELS = np.array([0, 1, 1, 1, 1, 2, 2, 2, 2, 2])  # target 0: nine samples can be attacked
 

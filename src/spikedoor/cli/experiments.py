@@ -84,7 +84,7 @@ def demo(
     with claimed(out, "demo") as folder:
         from spikedoor.files import new_folder
         from spikedoor.report.figures import overview, save
-        from spikedoor.report.tables import to_json
+        from spikedoor.report.rows import to_json
         from spikedoor.study.demo import demo
 
         with new_folder(folder) as aside:
@@ -125,7 +125,7 @@ def run(
     if no_twin:
         experiment = experiment.model_copy(update={"twin": False})
     with claimed(out, file.stem) as folder:
-        from spikedoor.report.tables import to_json
+        from spikedoor.report.rows import to_json
         from spikedoor.study import run
 
         record = run(experiment, folder)

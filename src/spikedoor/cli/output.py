@@ -114,7 +114,8 @@ def print_table(*tables: Table) -> None:
 
 def print_records(records: list[Record], every_step: bool = False) -> None:
     """Print the table of records: laid out on a terminal, a line a row in a pipe."""
-    from spikedoor.report.tables import notes, tables, text
+    from spikedoor.report.rows import notes
+    from spikedoor.report.tables import tables, text
 
     if not sys.stdout.isatty():
         say(text(records, every_step))

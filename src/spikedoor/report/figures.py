@@ -19,7 +19,7 @@ from spikedoor.files import write_file
 from spikedoor.metrics import Rate, Scores
 from spikedoor.records import Gallery, Record
 from spikedoor.report.images import difference, show
-from spikedoor.report.tables import label
+from spikedoor.report.rows import label
 
 __all__ = ["FORMATS", "check_picture", "overview", "save"]
 

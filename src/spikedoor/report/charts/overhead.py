@@ -9,7 +9,7 @@ from spikedoor.records.columns import companions
 from spikedoor.records.query import Table
 from spikedoor.report.charts.levels import levels
 from spikedoor.report.charts.series import Chart, Row, caption, need
-from spikedoor.report.tables import label
+from spikedoor.report.rows import label
 
 __all__ = ["overhead", "times"]
 

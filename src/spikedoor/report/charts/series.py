@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from spikedoor.errors import ConfigError
 from spikedoor.records.columns import companions, identification
 from spikedoor.records.query import Table
-from spikedoor.report.tables import label as rule_label
+from spikedoor.report.rows import label as rule_label
 
 __all__ = [
     "TITLES", "Chart", "Row", "Series", "caption", "final_stages", "named", "need",

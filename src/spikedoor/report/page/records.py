@@ -12,7 +12,7 @@ from spikedoor.records import Record
 from spikedoor.records.samples import Samples
 from spikedoor.report.page.html import Content, cell, filled, point
 from spikedoor.report.page.samples import galleries, lacking, players, traces
-from spikedoor.report.tables import label, notes, rows
+from spikedoor.report.rows import label, notes, rows
 
 __all__ = ["of_records"]
 

@@ -17,7 +17,7 @@ from spikedoor.records import Gallery, Record
 from spikedoor.records.samples import Film, Samples
 from spikedoor.records.traces import Course, Probed
 from spikedoor.report.images import difference
-from spikedoor.report.tables import label
+from spikedoor.report.rows import label
 
 __all__ = ["drawn", "galleries", "gallery", "lacking", "player", "players", "traces"]
 
