@@ -21,7 +21,7 @@ from spikedoor.victim.blueprint import Blueprint
 from spikedoor.victim.stage import Stage
 from spikedoor.victim.victim import Victim
 
-__all__ = ["Part", "Plan", "assemble", "class_names", "fill", "plan"]
+__all__ = ["Part", "Plan", "assemble", "class_names", "fill", "padding_of", "plan"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +55,18 @@ class Plan:
 def class_names(classes: int | Sequence[str]) -> tuple[str, ...]:
     """Return names of classes; of a number, "0", "1" and so on."""
     return tuple(map(str, range(classes))) if isinstance(classes, int) else tuple(classes)
+
+
+def padding_of(word: str, kernel: Sequence[int], dilation: Sequence[int]) -> tuple[int, ...]:
+    """Return how many zeros on each side the word "same" or "valid" stands for.
+
+    Raises:
+        ConfigError: If it is another word, or both sides do not get as many.
+    """
+    spans = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    if word not in ("same", "valid") or (word == "same" and any(span % 2 for span in spans)):
+        raise ConfigError(f"padding '{word}' of a kernel of {tuple(kernel)} is not expressed")
+    return tuple(span // 2 if word == "same" else 0 for span in spans)
 
 
 def plan(parts: Sequence[Part], shape: Shape, classes: tuple[str, ...]) -> Plan:

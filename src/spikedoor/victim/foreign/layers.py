@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from spikedoor.errors import ConfigError
 from spikedoor.snn.networks.layers import Convolution, Linear, Norm, Pool
-from spikedoor.victim.assembly import Part
+from spikedoor.victim.assembly import Part, padding_of
 from spikedoor.victim.foreign.neurons import is_neuron, neurons_part, refusal
 from spikedoor.victim.foreign.tracing import Seen
 
@@ -64,10 +65,10 @@ def _convolution(path: str, module: nn.Conv2d) -> Part:
         raise refusal(path, module, f"its padding is '{module.padding_mode}', expected 'zeros'")
     padding = module.padding
     if isinstance(padding, str):
-        spans = [d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True)]
-        if padding == "same" and any(span % 2 for span in spans):
-            raise refusal(path, module, "its padding 'same' differs from side to side")
-        padding = tuple(span // 2 if padding == "same" else 0 for span in spans)
+        try:
+            padding = padding_of(padding, module.kernel_size, module.dilation)
+        except ConfigError as error:
+            raise refusal(path, module, str(error)) from None
     layer = Convolution(
         outputs=module.out_channels,
         kernel=_pair(module.kernel_size),

@@ -118,7 +118,7 @@ def run(module: nn.Module, shape: Shape, steps: int | None) -> Run:
 
 def _first(twin: nn.Module, recorder: _Recorder, forms: list[Tensor], frame: int) -> list[Any]:
     """Call a module with the first form of the input that it takes, samples together."""
-    failures = []
+    failures: list[tuple[str, Exception | None]] = []
     for form in forms:
         reset(twin)
         recorder.begin(form)
@@ -127,10 +127,13 @@ def _first(twin: nn.Module, recorder: _Recorder, forms: list[Tensor], frame: int
                 answer = twin(form)
             if all(seen.inputs[0].numel() % frame == 0 for seen in recorder.first()):
                 return [answer]
-            failures.append(f"{list(form.shape)}: it takes the samples apart")
+            failures.append((f"{list(form.shape)}: it takes the samples apart", None))
+        # What torch and both libraries raise at a shape that they do not take; a fault in the
+        # module's own code, such as a name that is not there, passes through.
         except (RuntimeError, ValueError, AssertionError, IndexError, NotImplementedError) as error:
-            failures.append(f"{list(form.shape)}: {_brief(error)}")
-    raise ConfigError(f"the module takes no input of shape {failures[0]}")
+            failures.append((f"{list(form.shape)}: {_brief(error)}", error))
+    told, cause = failures[0]
+    raise ConfigError(f"the module takes no input of shape {told}") from cause
 
 
 def _brief(error: Exception) -> str:

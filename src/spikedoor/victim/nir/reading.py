@@ -18,7 +18,7 @@ from spikedoor.snn.networks.base import Shape
 from spikedoor.snn.networks.layers import Convolution, Layer, Linear, Pool, Spikes
 from spikedoor.snn.neurons import IF, LIF, Neuron
 from spikedoor.snn.readout import Readout
-from spikedoor.victim.assembly import Part, assemble, class_names, plan
+from spikedoor.victim.assembly import Part, assemble, class_names, padding_of, plan
 from spikedoor.victim.nir.graph import Node, chain
 from spikedoor.victim.victim import Victim
 
@@ -122,10 +122,10 @@ def _convolution(node: Node) -> Part:
     kernel = tuple(_tensor(node, "weight", 4).shape[2:])
     dilation, padding = node.pair("dilation"), node.values["padding"]
     if isinstance(padding, str):
-        spans = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-        if padding not in ("same", "valid") or (padding == "same" and any(s % 2 for s in spans)):
-            raise DataError(f"node '{node.name}': padding '{padding}' is not supported here")
-        sides = tuple(span // 2 if padding == "same" else 0 for span in spans)
+        try:
+            sides = padding_of(padding, kernel, dilation)
+        except ConfigError as error:
+            raise DataError(f"node '{node.name}': {error}") from None
     else:
         sides = node.pair("padding")
     return _weights(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import math
 from itertools import pairwise
@@ -10,14 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from spikedoor.errors import ConfigError, DataError
 from spikedoor.files import write_file
 from spikedoor.snn.activations import Spiking
 from spikedoor.snn.blocks import Bare, Flatten, Pooling, Synapse, Unit
 from spikedoor.snn.kernels import Pool
+from spikedoor.snn.networks import layers as kinds
 from spikedoor.snn.networks.base import Shape
 from spikedoor.snn.readout import MeanCurrent, MeanRate
 from spikedoor.victim.nir.reading import DT
@@ -56,7 +57,7 @@ def write(stage: Stage, path: str | Path, dt: float = DT) -> Path:
         raise ConfigError(f"stage '{stage.name}' is an ANN: expected one with spiking neurons")
     for block in stage.network.blocks:
         chain.add(block)
-    chain.head(stage.network.head.layer)
+    chain.weights(stage.network.head.layer)
     if isinstance(stage.readout, MeanRate):
         chain.neurons(stage.readout.neuron.build())
     elif not isinstance(stage.readout, MeanCurrent):
@@ -114,10 +115,6 @@ class _Chain:
                     "expected a plain chain of weights, neurons and pools"
                 )
 
-    def head(self, layer: nn.Linear) -> None:
-        """Append the last linear layer."""
-        self._weights(layer, layer.weight, layer.bias)
-
     @torch.no_grad()
     def neurons(self, layer: nn.Module) -> None:
         """Append neurons.
@@ -156,53 +153,37 @@ class _Chain:
             }
             self._append("neurons", self._nir.LIF(**values))
 
-    @torch.no_grad()
     def _synapse(self, synapse: Synapse) -> None:
-        weight, bias = synapse.layer.weight, synapse.layer.bias
-        if synapse.norm is not None:
-            scale, shift = synapse.norm.scale_and_shift()
-            bias = shift if bias is None else bias * scale + shift
-            weight = weight * scale.view(-1, *[1] * (weight.dim() - 1))
-        self._weights(synapse.layer, weight, bias)
+        folded = copy.deepcopy(synapse)
+        folded.fold()
+        self.weights(folded.layer)
 
-    def _weights(self, layer: nn.Conv2d | nn.Linear, weight: Tensor, bias: Tensor | None) -> None:
-        weight, self._height = weight.detach().cpu() * self._height, 1.0
-        if bias is None:
-            bias = torch.zeros(len(weight))
-        values: dict[str, Any] = {"bias": bias.detach().cpu().numpy()}
+    @torch.no_grad()
+    def weights(self, layer: nn.Conv2d | nn.Linear) -> None:
+        """Append a convolution or linear layer."""
+        weight = layer.weight.cpu() * self._height
+        self._height = 1.0
+        bias = torch.zeros(len(weight)) if layer.bias is None else layer.bias.cpu()
         if isinstance(layer, nn.Linear):
             if self._order is not None:  # ours come as row, column, channel
                 channels, height, width = self._order
                 ours = weight.unflatten(1, (height, width, channels))
                 weight = ours.permute(0, 3, 1, 2).flatten(1)
-            self._append("linear", self._nir.Affine(weight=weight.contiguous().numpy(), **values))
+            node = self._nir.Affine(weight=weight.contiguous().numpy(), bias=bias.numpy())
+            self._append("linear", node)
             self._frame, self._order = (len(weight),), None
             return
-        height, width = self._frame[1:]
+        names = ("stride", "padding", "dilation", "groups")
+        settings = {name: getattr(layer, name) for name in names}
         node = self._nir.Conv2d(
-            input_shape=(height, width),
+            input_shape=self._frame[1:],
             weight=weight.contiguous().numpy(),
-            stride=tuple(layer.stride),
-            padding=tuple(layer.padding),
-            dilation=tuple(layer.dilation),
-            groups=layer.groups,
-            **values,
+            bias=bias.numpy(),
+            **settings,
         )
         self._append("conv", node)
-        self._slide(layer, len(weight))
-
-    def _slide(self, layer: nn.Conv2d, outputs: int) -> None:
-        empty = torch.empty(1, self._frame[0], *self._frame[1:], device="meta")
-        made = F.conv2d(
-            empty,
-            torch.empty(layer.weight.shape, device="meta"),
-            None,
-            layer.stride,
-            layer.padding,
-            layer.dilation,
-            layer.groups,
-        )
-        self._frame = (outputs, *made.shape[2:])
+        kind = kinds.Convolution(outputs=len(weight), kernel=layer.kernel_size, **settings)
+        self._frame = kind.shape(self._frame)
 
     def _pool(self, pool: Pooling) -> None:
         if pool.kind == "max":
@@ -210,8 +191,8 @@ class _Chain:
         kind = self._nir.AvgPool2d if pool.kind == "avg" else self._nir.SumPool2d
         sides = {"kernel_size": pool.size, "stride": pool.stride, "padding": pool.padding}
         self._append("pool", kind(**{name: np.array(side) for name, side in sides.items()}))
-        empty = torch.empty(1, self._frame[0], *self._frame[1:], device="meta")
-        self._frame = tuple(pool.pooled(empty).shape[1:])
+        layer = kinds.Pool(kind=pool.kind, size=pool.size, stride=pool.stride, padding=pool.padding)
+        self._frame = layer.shape(self._frame)
 
     def _flatten(self, block: Flatten) -> None:
         side, sides = block.side, self._frame[1:]
