@@ -104,11 +104,14 @@ def text(group: Any, key: str, place: tuple[int, ...] = (), name: str = "text") 
     Raises:
         DataError: If it is no such text.
     """
+    import h5py  # pyright: ignore[reportMissingImports]
+
     values = _dataset(group, key)
     if values is None:
         return None
     found = None
-    if values.dtype.kind in "OS" and values.dtype.itemsize <= _TEXT:
+    # Of other objects, such as sequences of any length, damaged ones crash h5py.
+    if h5py.check_string_dtype(values.dtype) and values.dtype.itemsize <= _TEXT:
         _check_size(values, _TEXTS, _TEXT_CHUNKS, name)
         found = values[place]
     if not isinstance(found, bytes) or len(found) > _TEXT:
