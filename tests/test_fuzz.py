@@ -80,4 +80,4 @@ def test_hdf5_takes_no_memory_on_the_word_of_a_file():
         timeout=100,
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 1600
+    assert int(done.stdout) < 2048  # MB; 11,000 without the limit
