@@ -63,6 +63,8 @@ def drawn(module: nn.Module) -> nn.Module:
     for inner in module.modules():
         if isinstance(inner, nn.Conv2d | nn.Linear):
             inner.weight.data.normal_(0.05, 0.3, generator=generator)
+            if inner.bias is not None:
+                inner.bias.data.uniform_(-0.1, 0.1, generator=generator)
     return module
 
 

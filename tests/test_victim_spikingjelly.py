@@ -32,6 +32,8 @@ def drawn(module: nn.Module, seed: int = 0) -> nn.Module:
     for inner in module.modules():
         if isinstance(inner, nn.Conv2d | nn.Linear):
             inner.weight.data.normal_(0.1, 0.4, generator=generator)
+            if inner.bias is not None:
+                inner.bias.data.uniform_(-0.1, 0.1, generator=generator)
         if isinstance(inner, nn.BatchNorm2d):
             inner.running_mean.uniform_(0, 0.5, generator=generator)
             inner.running_var.uniform_(0.1, 1, generator=generator)
