@@ -171,7 +171,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "soft-link": (nir_file(change=linked(h5py.SoftLink("/node/nodes/affine/bias"))), "'weight', f"),
     "external": (nir_file(change=linked(h5py.ExternalLink("/etc/passwd", "/x"))), "'weight', fou"),
     "huge": (nir_file(change=huge), "expected at most 67108864 bytes, found a claim of 43980465"),
-    "long-text": (nir_file(change=long_text), "a text of at most 256 bytes"),
+    "long-text": (nir_file(change=long_text), "texts of at most 256 bytes"),
     "no-graph": (nir_file(change=lambda file: file.pop("node")), "found no graph"),
     "no-hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(64), "expected a whole HDF5 file"),
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 from spikedoor.data.events.arrays import NAMES, stream_of
 from spikedoor.data.events.stream import Stream
-from spikedoor.data.hdf5 import array, hdf5, member
+from spikedoor.data.hdf5 import hdf5
 from spikedoor.data.zips import most_unpacked
 from spikedoor.errors import DataError
 
@@ -24,16 +24,15 @@ def parse_hdf5(data: bytes, sensor: tuple[int, int], name: str) -> Stream:
         name: What to call the file in a message.
 
     Raises:
-        DataError: If h5py is not installed, the file is damaged, a data set is missing, otherwise
+        DataError: If the file is damaged, a data set is missing, otherwise
             packed or beyond belief, or they hold what `Stream` refuses.
     """
     arrays: dict[str, Any] = {}
     limit = most_unpacked(len(data))
-    with hdf5(data, name, "events") as file:
-        group = member(file, "events")
-        group = group if hasattr(group, "keys") else file
+    with hdf5(data, name) as file:
+        group = file.group("events") or file
         for column in NAMES:
-            found = array(group, column, limit, f"{name}: '{column}'")
+            found = group.array(column, limit, f"{name}: '{column}'")
             if found is None:
                 raise DataError(f"{name}: expected the data sets x, y, t, p, found no '{column}'")
             arrays[column] = found

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikedoor.data.hdf5 import array, hdf5, member, text
+from spikedoor.data.hdf5 import Group, hdf5
 from spikedoor.data.zips import most_unpacked
 from spikedoor.errors import DataError
 from spikedoor.files import read_plain
@@ -84,7 +84,7 @@ def chain(path: str | Path) -> list[Node]:
         data = read_plain(Path(path), _MAX_FILE, follow=True)
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror or error})") from None
-    with hdf5(data, name, "nir") as file:
+    with hdf5(data, name) as file:
         nodes, edges = _Reader(name, len(data)).graph(file)
     return _ordered(nodes, edges, name)
 
@@ -97,41 +97,36 @@ class _Reader:
         self._limit = max(_ALWAYS, most_unpacked(size))
         self._left = 4 * self._limit
 
-    def graph(self, file: Any) -> tuple[dict[str, Node], list[tuple[str, str]]]:
+    def graph(self, file: Group) -> tuple[dict[str, Node], list[tuple[str, str]]]:
         """Return nodes by name, and edges."""
-        top = member(file, "node")
-        group = None if top is None else member(top, "nodes")
-        if group is None or not hasattr(group, "keys"):
+        top = file.group("node")
+        group = None if top is None else top.group("nodes")
+        if top is None or group is None:
             raise DataError(f"{self._name}: expected a NIR file, found no graph in it")
         if len(group) > _MAX_NODES:
             raise DataError(f"{self._name}: expected at most {_MAX_NODES} nodes, got {len(group)}")
-        nodes = {key: self._node(group, key) for key in group}
-        return nodes, self._edges(top)
+        return {key: self._node(group, key) for key in group}, self._edges(top)
 
-    def _edges(self, top: Any) -> list[tuple[str, str]]:
-        found = member(top, "edges")
-        shape = getattr(found, "shape", None)
-        if shape is None or len(shape) != 2 or shape[1] != 2 or shape[0] > 2 * _MAX_NODES:
+    def _edges(self, top: Group) -> list[tuple[str, str]]:
+        found = top.texts("edges", f"{self._name}: edges")
+        shape = None if found is None else found.shape
+        if found is None or found.ndim != 2 or found.shape[1] != 2:
             raise DataError(f"{self._name}: expected edges as pairs of names, got shape {shape}")
-        where = f"{self._name}: edges"
-        rows = range(shape[0])
-        ends = [[text(top, "edges", (i, j), where) or "" for j in (0, 1)] for i in rows]
-        return [(first, second) for first, second in ends]
+        return [(first, second) for first, second in found.tolist()]
 
-    def _node(self, group: Any, key: str) -> Node:
-        node = member(group, key)
-        kind = text(node, "type", name=self._name) if hasattr(node, "keys") else None
+    def _node(self, group: Group, key: str) -> Node:
+        node = group.group(key)
+        kind = None if node is None else node.text("type")
         where = f"{self._name}: node '{key}'"
-        if kind not in FIELDS:
+        if node is None or kind not in FIELDS:
             why = _WHY.get(kind or "", "known are " + ", ".join(FIELDS))
             raise DataError(f"{where} ({kind}) is not supported: {why}")
         return Node(key, kind, {field: self._value(node, field, where) for field in FIELDS[kind]})
 
-    def _value(self, node: Any, field: str, where: str) -> NDArray[Any] | str | None:
-        found = member(node, field)
-        if field == "padding" and getattr(getattr(found, "dtype", None), "kind", "") in "OS":
-            return text(node, field, name=where)
-        values = array(node, field, min(self._limit, self._left), f"{where}, '{field}'")
+    def _value(self, node: Group, field: str, where: str) -> NDArray[Any] | str | None:
+        if field == "padding" and node.has_text(field):
+            return node.text(field, where)
+        values = node.array(field, min(self._limit, self._left), f"{where}, '{field}'")
         if values is None:
             if field in _OPTIONAL:
                 return None

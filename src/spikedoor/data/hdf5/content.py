@@ -1,0 +1,76 @@
+"""The content of a data set: in one piece, or chunk by chunk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikedoor.data.hdf5.dataset import Dataset
+from spikedoor.data.hdf5.file import NOWHERE, Damaged, File
+from spikedoor.data.hdf5.filters import unpacked
+
+__all__ = ["CHUNK", "CHUNKS", "content"]
+
+CHUNK = 1 << 24  # bytes that the chunks of any file may have
+CHUNKS = 1 << 16
+
+
+def content(file: File, data: Dataset) -> NDArray[np.generic]:
+    """Read a data set.
+
+    Whoever calls this has seen that its size, and that of a chunk, may be taken.
+
+    Args:
+        file: The file.
+        data: The data set.
+
+    Raises:
+        Damaged: If it is not as the format says, or has too many chunks.
+    """
+    if data.content is not None and len(data.content) == data.size:
+        return np.frombuffer(data.content, data.dtype).reshape(data.shape).copy()
+    if data.content:
+        raise Damaged(f"expected {data.size} bytes in a data set, found {len(data.content)}")
+    fill = np.frombuffer(data.fill or bytes(data.dtype.itemsize), data.dtype)
+    found = np.full(data.shape, fill[0], data.dtype)
+    if data.index == NOWHERE or not found.size:
+        return found
+    size = math.prod(data.chunk) * data.dtype.itemsize
+    most = max(1, min(CHUNKS, 4 * max(CHUNK, data.size) // size))
+    for k, (start, skipped, packed) in enumerate(_chunks(file, data)):
+        if k == most:
+            raise Damaged(f"expected at most {most} chunks of {size} bytes")
+        if any(a % c or a >= n for a, c, n in zip(start, data.chunk, data.shape, strict=True)):
+            raise Damaged(f"a chunk lies at {start}, outside of {data.shape}")
+        made = np.frombuffer(unpacked(bytes(packed), data.filters, skipped, size), data.dtype)
+        within = tuple(
+            slice(min(c, n - a)) for a, c, n in zip(start, data.chunk, data.shape, strict=True)
+        )
+        place = tuple(slice(a, a + s.stop) for a, s in zip(start, within, strict=True))
+        found[place] = made.reshape(data.chunk)[within]
+    return found
+
+
+def _chunks(file: File, data: Dataset) -> Iterator[tuple[tuple[int, ...], int, memoryview]]:
+    """Yield of each chunk where it begins, the filters that were left out, and its bytes."""
+    rank = len(data.shape)
+    width = 8 * (rank + 3)  # size and mask, place of the chunk and in its element, address
+    nodes = [data.index]
+    while nodes:
+        node = nodes.pop()
+        file.step()
+        file.expect(node, b"TREE\1")
+        level, count = file.number(node + 5, 1), file.number(node + 6, 2)
+        for k in range(count):
+            file.step()
+            key = node + 24 + k * width
+            address = file.number(key + width - 8)
+            if level:
+                nodes.append(address)
+            else:
+                start = tuple(file.number(key + 8 + 8 * axis) for axis in range(rank))
+                packed = file.at(address, file.number(key, 4))
+                yield start, file.number(key + 4, 4), packed

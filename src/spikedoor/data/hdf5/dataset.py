@@ -1,0 +1,160 @@
+"""What the messages of a data set tell: its shape, type, and where its content is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikedoor.data.hdf5.file import NOWHERE, Bytes, Damaged, File, messages
+from spikedoor.data.hdf5.filters import Filter
+
+__all__ = ["ANY_TEXT", "Dataset", "dataset"]
+
+# Kinds of messages.
+_SPACE, _TYPE, _OLD_FILL, _FILL, _EXTERNAL, _LAYOUT, _FILTERS = 0x1, 0x3, 0x4, 0x5, 0x7, 0x8, 0xB
+_RANK = 32
+# Of a text of any length: its length, and its number in a heap.
+ANY_TEXT = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
+# Bits; where exponent and mantissa are, and their bits; the bias: of the numbers of IEEE 754.
+_FLOATS = {
+    (16, 10, 5, 0, 10, 15): "f2",
+    (32, 23, 8, 0, 23, 127): "f4",
+    (64, 52, 11, 0, 52, 1023): "f8",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set whose content is in the file.
+
+    Args:
+        shape: Its shape.
+        dtype: Of an element: numbers, texts of one length (S), `ANY_TEXT`, or bytes that are not
+            understood (V).
+        content: All of it, if it is in one piece.
+        index: Where the tree of its chunks is; `NOWHERE` if there is no content.
+        chunk: The shape of a chunk.
+        filters: How chunks are packed.
+        fill: An element where there is no content; empty for zero.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    content: memoryview | None = None
+    index: int = NOWHERE
+    chunk: tuple[int, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    fill: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def dataset(file: File, place: int) -> Dataset | None:
+    """Return what is known of a data set; None if it is none, empty, or in another file.
+
+    Raises:
+        Damaged: If it is not as the format says, or in a form that is not read.
+    """
+    found: dict[int, Bytes] = {}
+    for kind, content in messages(file, place):
+        found.setdefault(kind, content)
+    if not {_SPACE, _TYPE, _LAYOUT} <= found.keys() or _EXTERNAL in found:
+        return None
+    shape = _shape(found[_SPACE])
+    if shape is None:
+        return None
+    dtype = _dtype(found[_TYPE])
+    fill = _fill(found, dtype.itemsize)
+    layout = found[_LAYOUT]
+    version, kind = layout.number(0, 1), layout.number(1, 1)
+    if kind == 3:  # virtual: in other files
+        return None
+    if version not in (3, 4) or kind > 3 or (version, kind) == (4, 2):
+        raise Damaged(
+            f"version {version} of the layout of data sets is not read: write it by libver="
+            "'earliest'"
+        )
+    filters = _filters(found[_FILTERS]) if _FILTERS in found else ()
+    if kind < 2:
+        size = math.prod(shape) * dtype.itemsize
+        if kind == 0:
+            content = layout.at(4, layout.number(2, 2))[:size]
+        else:
+            address = layout.number(2)
+            content = file.at(0, 0) if address == NOWHERE else file.at(address, size)
+        return Dataset(shape, dtype, content, fill=fill)
+    rank = layout.number(2, 1)
+    sizes = tuple(layout.number(11 + 4 * k, 4) for k in range(rank))
+    if rank != len(shape) + 1 or 0 in sizes or sizes[-1] != dtype.itemsize:
+        raise Damaged(f"chunks of {sizes} do not fit to a shape of {shape}")
+    return Dataset(shape, dtype, None, layout.number(3), sizes[:-1], filters, fill)
+
+
+def _shape(content: Bytes) -> tuple[int, ...] | None:
+    version, rank = content.number(0, 1), content.number(1, 1)
+    if version not in (1, 2) or rank > _RANK:
+        raise Damaged(f"a shape of version {version} and {rank} axes is not read")
+    if version == 2 and content.number(3, 1) == 2:
+        return None
+    start = 8 if version == 1 else 4
+    return tuple(content.number(start + 8 * k) for k in range(rank))
+
+
+def _dtype(content: Bytes) -> np.dtype:
+    """Return the type; bytes (V) where it is not understood."""
+    kind, size = content.number(0, 1) & 15, content.number(4, 4)
+    bits = content.number(1, 3)
+    order = ">" if bits & 1 else "<"
+    if not size:
+        raise Damaged("a type has no bytes")
+    if kind == 8:  # an enumeration, as Booleans are: what it counts in follows
+        return _dtype(Bytes(content.at(8, len(content) - 8)))
+    if kind == 0 and size in (1, 2, 4, 8) and content.number(8, 4) == 8 * size << 16:
+        return np.dtype(f"{order}{'i' if bits & 8 else 'u'}{size}")
+    if kind == 1 and not bits & 64:
+        exponent, mantissa = content.at(12, 2), content.at(14, 2)
+        form = (content.number(10, 2), *exponent, *mantissa, content.number(16, 4))
+        if form in _FLOATS and not content.number(8, 2):
+            return np.dtype(f"{order}{_FLOATS[form]}")
+    if kind == 3:
+        return np.dtype(("S", size))
+    if kind == 9 and bits & 15 == 1 and size == ANY_TEXT.itemsize:
+        return ANY_TEXT
+    return np.dtype(("V", size))
+
+
+def _fill(found: dict[int, Bytes], size: int) -> bytes:
+    """Return the element that is where nothing was written, empty if it is not told."""
+    content, at = found.get(_FILL), 2
+    if content is None:
+        content, at = found.get(_OLD_FILL), 0
+    elif content.number(0, 1) == 3:
+        content = content if content.number(1, 1) & 32 else None
+    else:
+        told = content.number(0, 1) == 1 or content.number(3, 1)
+        content, at = content if told else None, 4
+    if content is None or content.number(at, 4) != size:
+        return b""
+    return bytes(content.at(at + 4, size))
+
+
+def _filters(content: Bytes) -> tuple[Filter, ...]:
+    version, count = content.number(0, 1), content.number(1, 1)
+    if version not in (1, 2):
+        raise Damaged(f"version {version} of filters is not read")
+    at, found = 8 if version == 1 else 2, []
+    for _ in range(count):
+        kind, at = content.number(at, 2), at + 2
+        named = version == 1 or kind > 255
+        name = content.number(at, 2) if named else 0
+        at += 2 if named else 0
+        values = content.number(at + 2, 2)
+        at += 4 + (-(-name // 8) * 8 if version == 1 else name)
+        found.append(Filter(kind, tuple(content.number(at + 4 * k, 4) for k in range(values))))
+        at += 4 * (values + (values % 2 if version == 1 else 0))
+    return tuple(found)

@@ -1,0 +1,228 @@
+"""HDF5 files as h5py writes them, in every form that is read, and those that are not."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spikedoor.data.hdf5 import hdf5
+from spikedoor.data.hdf5.file import Damaged
+from spikedoor.data.hdf5.filters import _lzf
+from spikedoor.errors import DataError
+
+h5py = pytest.importorskip("h5py", reason="files are written by h5py")
+MOST = 1 << 20
+FORMATS = ["earliest", "v108"]
+TYPES = ["<i1", ">u2", "<i4", ">i8", "<u8", "<f2", ">f4", "<f8"]
+
+
+def written(change, libver="earliest") -> bytes:
+    bounds = {"earliest": None, "v108": ("v108", "v108"), "latest": "latest"}
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver=bounds[libver]) as file:
+        change(file)
+    return buffer.getvalue()
+
+
+@st.composite
+def data_sets(draw):
+    """Draw numbers and a way of keeping them."""
+    shape = tuple(draw(st.lists(st.integers(0, 9), max_size=3)))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    values = rng.integers(-9, 99, shape).astype(draw(st.sampled_from(TYPES)))
+    how = {}
+    if shape and draw(st.booleans()):
+        how = {
+            "chunks": tuple(draw(st.integers(1, 12)) for _ in shape),
+            "maxshape": (None,) * len(shape),
+            "compression": draw(st.sampled_from([None, "gzip", "lzf"])),
+            "shuffle": draw(st.booleans()),
+            "fletcher32": draw(st.booleans()),
+        }
+    return values, how
+
+
+@pytest.mark.parametrize("libver", FORMATS)
+def test_arrays_are_what_h5py_wrote(libver):
+    @settings(max_examples=60, deadline=None)
+    @given(data_sets())
+    def check(drawn):
+        values, how = drawn
+        whole = written(lambda file: file.create_dataset("a", data=values, **how), libver)
+        with hdf5(whole, "file") as root:
+            found = root.array("a", MOST)
+        assert found.dtype == values.dtype
+        assert found.shape == values.shape
+        assert (found == values).all()
+
+    check()
+
+
+@pytest.mark.parametrize("libver", FORMATS)
+@pytest.mark.parametrize("how", [{}, {"chunks": (2, 3)}, {"chunks": (2, 3), "fillvalue": 7}])
+def test_what_was_not_written_is_the_fill_value(libver, how):
+    def change(file):
+        made = file.create_dataset("a", (5, 5), "<i4", **how)
+        if "chunks" in how:
+            made[2:4, 0:3] = 3
+
+    expected = np.full((5, 5), how.get("fillvalue", 0))
+    if "chunks" in how:
+        expected[2:4, 0:3] = 3
+    with hdf5(written(change, libver), "file") as root:
+        assert (root.array("a", MOST) == expected).all()
+
+
+def test_large_arrays_have_trees_of_several_levels():
+    values = np.arange(20_000, dtype="<i4")
+    whole = written(lambda file: file.create_dataset("a", data=values, chunks=(2,)))
+    with hdf5(whole, "file") as root:
+        assert (root.array("a", MOST) == values).all()
+
+
+def test_compact_data_and_booleans():
+    def change(file):
+        settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        settings.set_layout(h5py.h5d.COMPACT)
+        space = h5py.h5s.create_simple((4,))
+        made = h5py.h5d.create(file.id, b"a", h5py.h5t.STD_I16LE, space, settings)
+        made.write(h5py.h5s.ALL, h5py.h5s.ALL, np.arange(4, dtype="<i2"))
+        file["b"] = np.array([True, False])
+
+    with hdf5(written(change), "file") as root:
+        assert root.array("a", MOST).tolist() == [0, 1, 2, 3]
+        assert root.array("b", MOST).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("libver", FORMATS)
+def test_groups_and_texts(libver):
+    many = [f"a name of {'x' * k}" for k in range(40)]
+
+    def change(file):
+        inner = file.create_group("one/two")
+        inner["text"] = "Grüße"
+        inner["fixed"] = np.array([[b"ab", b"c"]])
+        inner.create_dataset("many", data=many, dtype=h5py.string_dtype())
+        inner["number"] = 3
+        for k in range(0 if libver == "v108" else 500):
+            file.create_group(f"groups/g{k}")
+
+    with hdf5(written(change, libver), "file") as root:
+        inner = root.group("one").group("two")
+        assert set(inner) == {"text", "fixed", "many", "number"}
+        assert inner.text("text") == "Grüße"
+        assert inner.texts("fixed").tolist() == [["ab", "c"]]
+        assert inner.texts("many").tolist() == many
+        assert inner.has_text("text")
+        assert not inner.has_text("number")
+        assert inner.group("text") is None
+        assert inner.texts("none") is None
+        with pytest.raises(DataError, match="expected numbers, found texts"):
+            inner.array("text", MOST)
+        with pytest.raises(DataError, match="4096 texts of 256 bytes, found int64"):
+            inner.texts("number")
+        with pytest.raises(DataError, match=r"expected one text, found \(40,\)"):
+            inner.text("many")
+        if libver == "earliest":
+            assert len(root.group("groups")) == 500
+
+
+def test_links_are_not_followed_and_no_other_file_is_opened(tmp_path):
+    other = tmp_path / "other"
+    other.write_bytes(written(lambda file: file.create_dataset("x", data=[1])))
+
+    def change(file):
+        file["here"] = [1]
+        file["soft"] = h5py.SoftLink("/here")
+        file["away"] = h5py.ExternalLink(str(other), "/x")
+        file.create_dataset("raw", (4,), "i4", external=[(str(other), 0, 16)])
+        layout = h5py.VirtualLayout((1,), "i8")
+        layout[:] = h5py.VirtualSource(str(other), "x", (1,))
+        file.create_virtual_dataset("virtual", layout)
+
+    with hdf5(written(change), "file") as root:
+        found = {
+            name: root.array(name, MOST) for name in ["here", "soft", "away", "raw", "virtual"]
+        }
+    assert found.pop("here").tolist() == [1]
+    assert set(found.values()) == {None}
+
+
+def compound(file):
+    file["a"] = np.zeros(2, [("x", "i4"), ("y", "f4")])
+
+
+def named_type(file):
+    file["t"] = np.dtype("i4")
+    file.create_dataset("a", (2,), file["t"])
+
+
+def dense(file):
+    for k in range(20):
+        file[f"a{k}"] = [1]
+
+
+REFUSED = {
+    "compound": (compound, "earliest", "expected numbers, found elements of another type"),
+    "complex": (lambda file: file.create_dataset("a", data=[1j]), "earliest", "of another type"),
+    "twice": (
+        lambda file: file.create_dataset("a", (9,), "i8", chunks=(9,), scaleoffset=2),
+        "earliest",
+        r"expected gzip or LZF as packing, found the filters \[6\]",
+    ),
+    "named": (named_type, "earliest", "shared messages"),
+    "dense": (dense, "v108", "links in a heap.*libver='earliest'"),
+    "latest": (
+        lambda file: file.create_dataset("a", data=[1] * 9, chunks=(3,)),
+        "latest",
+        "not read",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_not_read_is_said(kind):
+    change, libver, message = REFUSED[kind]
+    with (
+        pytest.raises(DataError, match=f"^file: .*{message}"),
+        hdf5(written(change, libver), "file") as root,
+    ):
+        root.array("a", MOST)
+
+
+def chunked(**how) -> bytes:
+    values = np.arange(64, dtype="<i4")
+    return written(lambda file: file.create_dataset("a", data=values, chunks=(64,), **how))
+
+
+def test_a_wrong_checksum_is_seen():
+    whole = chunked(fletcher32=True)
+    at = whole.index(np.arange(64, dtype="<i4").tobytes())
+    wrong = whole[:at] + b"\1" + whole[at + 1 :]
+    with (
+        pytest.raises(DataError, match="the checksum of a chunk is wrong"),
+        hdf5(wrong, "file") as root,
+    ):
+        root.array("a", MOST)
+
+
+def test_what_leads_in_a_circle_has_an_end():
+    whole = chunked()
+    tree = whole.index(b"TREE\1")
+    # A node one level up, whose child it is itself.
+    node = whole[tree : tree + 5] + b"\1" + struct.pack("<H", 1) + whole[tree + 8 : tree + 48]
+    circle = whole[:tree] + node + struct.pack("<Q", tree) + whole[tree + 56 :]
+    with pytest.raises(DataError, match="leads in a circle"), hdf5(circle, "file") as root:
+        root.array("a", MOST)
+
+
+def test_lzf_ends_at_its_limit_and_at_its_input():
+    # Three new bytes; 4 of them again, from 3 back; 9 by the longer form, from 1 back.
+    packed = b"\x02abc" + b"\x40\x02" + b"\xe0\x00\x00"
+    assert _lzf(packed, 16) == b"abc" + b"abca" + b"a" * 9
+    for wrong, limit in [(packed, 15), (packed[:-1], 16), (b"\x40\x02", 16)]:
+        with pytest.raises(Damaged):
+            _lzf(wrong, limit)
