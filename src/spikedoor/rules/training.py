@@ -157,14 +157,14 @@ def train(
             total, seen = torch.zeros((), device=device), 0
             for i, first in enumerate(batches):
                 chosen = shuffled[first : first + how.batch]
-                inputs = stage.prepare(data.batch(chosen))
+                inputs = stage.prepare(data.batch(chosen)).to(device)
                 for change in how.augment:
                     inputs = change.apply(inputs, noise)
                 wanted = labels[chosen].to(device)
                 progress = (epoch + i / len(batches)) / how.epochs
                 for group in optimiser.param_groups:
                     group["lr"] = how.optimiser.lr * how.schedule.factor(progress)
-                signal = stage.encode(inputs.to(device), spikes)
+                signal = stage.encode(inputs, spikes)
 
                 def objective(signal: Signal = signal, wanted: Tensor = wanted) -> Tensor:
                     with autocast(how.precision, device):

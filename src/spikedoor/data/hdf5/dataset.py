@@ -15,6 +15,7 @@ __all__ = ["ANY_TEXT", "Dataset", "dataset"]
 # Kinds of messages.
 _SPACE, _TYPE, _OLD_FILL, _FILL, _EXTERNAL, _LAYOUT, _FILTERS = 0x1, 0x3, 0x4, 0x5, 0x7, 0x8, 0xB
 _RANK = 32
+_ELEMENT = 1 << 16  # bytes of an element
 # Of a text of any length: its length, and its number in a heap.
 ANY_TEXT = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
 # Bits; where exponent and mantissa are, and their bits; the bias: of the numbers of IEEE 754.
@@ -110,8 +111,8 @@ def _dtype(content: Bytes) -> np.dtype:
     kind, size = content.number(0, 1) & 15, content.number(4, 4)
     bits = content.number(1, 3)
     order = ">" if bits & 1 else "<"
-    if not size:
-        raise Damaged("a type has no bytes")
+    if not 0 < size <= _ELEMENT:
+        raise Damaged(f"elements of {size} bytes are not read")
     if kind == 8:  # an enumeration, as Booleans are: what it counts in follows
         return _dtype(Bytes(content.at(8, len(content) - 8)))
     if kind == 0 and size in (1, 2, 4, 8) and content.number(8, 4) == 8 * size << 16:

@@ -9,7 +9,7 @@ __all__ = ["NOWHERE", "Bytes", "Damaged", "File", "messages", "root"]
 
 NOWHERE = (1 << 64) - 1  # the address of what is not there
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_STEPS = 1 << 20
+_FREE_STEPS, _STEPS = 1 << 12, 1 << 19  # of any file, and most
 _NOTHING, _CONTINUED = 0x00, 0x10  # kinds of messages
 _SHARED = 2  # the flag that the content of a message is elsewhere
 
@@ -59,13 +59,13 @@ class Bytes:
 class File(Bytes):
     """All bytes of a file, and how many steps were taken in it.
 
-    Every walk over messages, links, chunks and texts takes a step at each. There are only so many
-    in all, so that what leads in a circle has an end.
+    Every walk over messages, links, chunks and texts takes a step at each. There are no more of them
+    than bytes, so that what leads in a circle has an end.
     """
 
     def __init__(self, data: bytes) -> None:
         super().__init__(memoryview(data))
-        self._steps = 0
+        self._steps = self._most = min(_STEPS, _FREE_STEPS + len(data))
 
     def step(self) -> None:
         """Take a step.
@@ -73,9 +73,9 @@ class File(Bytes):
         Raises:
             Damaged: If there were too many.
         """
-        self._steps += 1
-        if self._steps > _STEPS:
-            raise Damaged(f"it has more than {_STEPS} parts, or leads in a circle")
+        self._steps -= 1
+        if self._steps < 0:
+            raise Damaged(f"it has more than {self._most} parts, or leads in a circle")
 
 
 def root(file: File) -> int:
