@@ -117,6 +117,7 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
     if experiment.twin and poisoned:
         stages["twin"] = clean
     detections: dict[Owner, Node] = {}
+    silent = {"ann"}
     if experiment.defence is not None:
         sources = Sources(train, test, poison if poisoned else None, learned)
         for owner, made in stages.items():
@@ -126,6 +127,7 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
             else:
                 stages[owner] = {**made, node.kind: node}
         if not detections:
+            silent |= {"repaired"} if phases[-1].stage == "ann" else set()
             phases = (*phases, replace(phases[-1], stage="repaired", source="clean"))
     answers = {
         Question(owner, phase.stage, triggered): _answers(
@@ -138,12 +140,12 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
     activity = {
         question: replace(node, kind="activity", config=node.config | {"samples": _WATCHED})
         for question, node in answers.items()
-        if question.owner == "victim" and question.stage != "ann"
+        if question.owner == "victim" and question.stage not in silent
     }
     operations = {
         phase.stage: replace(activity[Question("victim", phase.stage, False)], kind="operations")
         for phase in phases[-2:]
-        if "repaired" in stages["victim"]
+        if "repaired" in stages["victim"] and phase.stage not in silent
     }
     by_stage = {phase.stage: phase for phase in phases}
     made = stages, by_stage, answers, activity, detections, operations

@@ -170,10 +170,14 @@ class _Reader:
         return {"effectiveness": rated, "operations": self._operations(group)}
 
     def _operations(self, group: Group) -> float | None:
-        """Return synaptic operations after a repair as a share of those before it."""
+        """Return synaptic operations after a repair as a share of those before it.
+
+        None if they are not known, as of an ANN, which has none.
+        """
         totals = []
         for stage in (_final(group[0][0]), "repaired"):
-            found = [self._result(cell.operations[stage]) for cell, _ in group]
+            nodes = [cell.operations.get(stage) for cell, _ in group]
+            found = [None if node is None else self._result(node) for node in nodes]
             if any(one is None for one in found):
                 return None
             totals.append(float(np.concatenate(found).sum()))
