@@ -121,7 +121,11 @@ def when(trigger: str) -> str:
 
 
 OF_MODELS = ("neural-cleanse", "neuron-audit", "rate-statistics", "tmpbd")
-RULES = {"LR_B": "LR_B", "LR_C": "LR_C", "LR_H": "LR_H", "LR_C, ANN repaired": "LR_C by its ANN"}
+RULES = {
+    **{name: name for name in ("LR_B", "LR_C", "LR_H")},
+    "LR_C, ANN repaired": "LR_C by its ANN",
+    "": "ANN",
+}
 
 
 def detectors(study: str) -> str:

@@ -66,6 +66,8 @@ TABLES: dict[str, Callable[[], str]] = {
     },
     "false-alarms": made.alarms,
     "teco": made.teco,
+    "backdoorbench-detectors": partial(made.detectors_in_full, "backdoorbench"),
+    "backdoorbench-eliminators": partial(made.eliminators_in_full, "backdoorbench"),
     "data-audit": made.data_audit,
     "attacker-weights": attackers.weights,
     "attacker-victims": attackers.victims,
