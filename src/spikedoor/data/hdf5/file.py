@@ -59,8 +59,8 @@ class Bytes:
 class File(Bytes):
     """All bytes of a file, and how many steps were taken in it.
 
-    Every walk over messages, links, chunks and texts takes a step at each. There are no more of them
-    than bytes, so that what leads in a circle has an end.
+    Every walk over messages, links, chunks and texts takes a step at each. There are no more of
+    them than bytes, so that what leads in a circle has an end.
     """
 
     def __init__(self, data: bytes) -> None:
