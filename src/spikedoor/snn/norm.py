@@ -79,7 +79,8 @@ class BatchNorm(nn.Module):
 @contextmanager
 def statistics_kept(network: nn.Module) -> Iterator[None]:
     """Leave the running statistics of a network's norms as they are, though it may train."""
-    norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
+    kinds = BatchNorm, nn.modules.batchnorm._BatchNorm
+    norms = [module for module in network.modules() if isinstance(module, kinds)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0

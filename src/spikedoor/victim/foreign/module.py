@@ -37,7 +37,7 @@ def from_module(
     of them is run on the same input, in double precision: every spike must be the same.
 
     Args:
-        module: The network. It is copied; only its membranes are set back to their start.
+        module: The network. It is copied, and stays as it is.
         shape: Channels, height and width of a sample, or of a frame of events.
         classes: Names of the classes, or how many there are.
         steps: Time steps; a module that loops over time itself need not be told.
