@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -81,7 +82,7 @@ def statistics_kept(network: nn.Module) -> Iterator[None]:
     """Leave the running statistics of a network's norms as they are, though it may train."""
     kinds = BatchNorm, nn.modules.batchnorm._BatchNorm
     norms = [module for module in network.modules() if isinstance(module, kinds)]
-    momenta = [norm.momentum for norm in norms]
+    momenta: list[Any] = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
     try:

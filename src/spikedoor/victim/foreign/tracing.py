@@ -134,7 +134,8 @@ def _check_chain(layers: list[Seen], x: Tensor) -> None:
             raise ConfigError(
                 f"layer '{seen.path}' ({type(seen.module).__name__}) is not given what comes from "
                 f"{before}: expected a plain chain of layers; branches, recurrence and functions "
-                "other than pooling and flattening between layers are not expressed"
+                "other than pooling and flattening between layers are not expressed; `wrap_module` "
+                "takes them as they are"
             )
         before, given = f"'{seen.path}'", seen.given
 

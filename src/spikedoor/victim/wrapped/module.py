@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import cast
 
-import torch
 from torch import nn
 
 from spikedoor.errors import ConfigError
@@ -22,7 +21,7 @@ from spikedoor.victim.victim import Victim
 from spikedoor.victim.wrapped.calling import Own
 from spikedoor.victim.wrapped.layers import find, head_of
 from spikedoor.victim.wrapped.network import Wrapped, WrappedModule, network_of
-from spikedoor.victim.wrapped.tracing import repeatable, trace
+from spikedoor.victim.wrapped.tracing import check_again, trace
 
 __all__ = ["unwrap", "wrap_module"]
 
@@ -83,8 +82,7 @@ def wrap_module(
     normalise = Normalise(tuple(mean) or (0.0,), tuple(std) or (1.0,)) if mean or std else None
     wrapped = WrappedModule(made, found.calling, found.state, layers.places, None, reset)
     network = network_of(wrapped, head_of(found)).eval()
-    with torch.no_grad():
-        repeatable(found, network)
+    check_again(found, network)
     wrapped.normalise = normalise
     blueprint = Blueprint(Wrapped(network=network), shape, names, IF() if layers.spiking else None)
     notes = {

@@ -155,8 +155,8 @@ class Wrapped(Architecture):
         del shape, classes, activation
         if seed is not None:
             raise ConfigError(
-                f"{self._name()} cannot be built anew with fresh weights or other activations, "
-                "since how to do that is known to its owner only"
+                f"{self._name()} cannot be built anew with fresh weights, as abl-isolation asks "
+                "for: how that is done is known to its owner only"
             )
         return copy.deepcopy(self.network)
 

@@ -20,7 +20,9 @@ from spikedoor.victim.wrapped.calling import Calling, Own, read
 from spikedoor.victim.wrapped.state import State, seeded, snapshot
 from spikedoor.victim.wrapped.tap import first
 
-__all__ = ["Calls", "Run", "repeatable", "trace"]
+__all__ = ["Calls", "Run", "check_again", "trace"]
+
+_ALIKE = 0.9  # share of scores; a spike at the threshold may go either way in another order
 
 
 @dataclass(eq=False)
@@ -52,6 +54,7 @@ class Run:
         scores: What it answered, (steps, batch, classes).
         calls: Of each module in it, in the order of their first call.
         state: What it carries from step to step.
+        draws: Whether it draws random numbers.
     """
 
     calling: Calling
@@ -59,6 +62,7 @@ class Run:
     scores: Tensor
     calls: dict[str, Calls]
     state: State
+    draws: bool
 
 
 @torch.no_grad()
@@ -91,7 +95,13 @@ def trace(module: nn.Module, shape: Shape, classes: int, steps: int | None, own:
     if own is not None:
         calling, done = Calling(own=own), count
     else:
-        calling, done = taken(forms(x, several_at_once(module)), attempt)
+        try:
+            calling, done = taken(forms(x, several_at_once(module)), attempt)
+        except ConfigError as error:
+            raise ConfigError(
+                f"{error}; if it is to be called in another way, give `run`, and if it keeps "
+                "something from an earlier run, `reset`"
+            ) from error
     if calling.form == "image":
         if steps not in (None, done):
             raise ConfigError(f"the module goes through {done} time steps itself, got {steps}")
@@ -99,12 +109,14 @@ def trace(module: nn.Module, shape: Shape, classes: int, steps: int | None, own:
     else:
         signal = Signal(x.flatten(0, 1), count, x.shape[1])
     with _recorded(module) as calls, seeded(0, weights.device):
+        undrawn = torch.get_rng_state()
         scores = calling.answers(module, signal)
+        draws = not torch.equal(undrawn, torch.get_rng_state())
     state = State(before, snapshot(module))
     state.check()
     state.restore(module, weights.device)
     scores = read(scores, x.shape[1], classes)
-    return Run(calling, signal, scores, calls, state)
+    return Run(calling, signal, scores, calls, state, draws)
 
 
 @contextmanager
@@ -140,15 +152,24 @@ def _looped(calls: dict[str, Calls], state: State, batch: int) -> int:
     return min(counts, default=1)
 
 
-def repeatable(run: Run, again: Callable[[Signal], Tensor]) -> None:
-    """Check that a second run from the start gives the same.
+@torch.no_grad()
+def check_again(run: Run, network: Callable[[Signal], Tensor]) -> None:
+    """Check that a network gives what was seen, twice, and for samples in another order too.
 
     Raises:
-        ConfigError: If it does not, so that something carries over that was not found.
+        ConfigError: If it does not: something carries over that was not found, or samples meet.
     """
+    signal, batch = run.signal, run.signal.batch
     for _ in range(2):
-        if not torch.equal(again(run.signal), run.scores):
+        if not torch.equal(network(signal), run.scores):
             raise ConfigError(
                 "the module answers differently when it is shown the same again: give `reset`, a "
                 "function that takes it back to its start"
             )
+    frames = signal.data.unflatten(0, (-1, batch)).flip(1).flatten(0, 1)
+    alike = torch.isclose(network(signal._replace(data=frames)).flip(1), run.scores, 1e-3, 1e-4)
+    if not run.draws and alike.float().mean() < _ALIKE:
+        raise ConfigError(
+            "what the module says of a sample depends on the others of its batch: expected time as "
+            "the first axis and samples as the second; if it takes the samples first, give `run`"
+        )
