@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from spikingjelly.activation_based import functional, layer, neuron, surrogate
 from torch import nn
 
+from spikedoor.attack import Attack, Patch
 from spikedoor.testing.cases import Case, digits
 from spikedoor.victim import wrap_module
 
@@ -18,6 +19,7 @@ STEPS = 4
 
 
 def lif(**settings):
+    settings = {"v_threshold": 0.5, **settings}
     return neuron.LIFNode(1.5, surrogate_function=surrogate.ATan(), **settings)
 
 
@@ -48,23 +50,23 @@ class Residual(nn.Module):
         return self.fc(self.flat(self.pool(self.block(self.sn(self.bn(self.conv(x)))))))
 
 
-def residual(mode, seed=0):
+def residual(mode, seed=0, classes=10, width=8):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        made = Residual()
+        made = Residual(width, classes=classes)
     functional.set_step_mode(made, mode)
     return made.eval()
 
 
-def fit(net, images, labels, epochs, steps=STEPS, seed=0):
+def fit(net, images, labels, epochs, batch=64, seed=0):
     """Train a network that takes all steps at once, as its users do."""
     optimiser = torch.optim.Adam(net.parameters(), 1e-2)
     order = torch.Generator().manual_seed(seed)
     net.train()
     for _ in range(epochs):
-        for chosen in torch.randperm(len(images), generator=order).split(64):
+        for chosen in torch.randperm(len(images), generator=order).split(batch):
             functional.reset_net(net)
-            shown = images[chosen].expand(steps, -1, -1, -1, -1)
+            shown = images[chosen].expand(STEPS, -1, -1, -1, -1)
             loss = F.cross_entropy(net(shown).mean(0), labels[chosen])
             optimiser.zero_grad()
             loss.backward()
@@ -72,14 +74,17 @@ def fit(net, images, labels, epochs, steps=STEPS, seed=0):
     return net.eval()
 
 
+def tensors(data):
+    """Return images in 0..1 and labels."""
+    images = torch.from_numpy(data.batch(np.arange(len(data)))).float() / 255
+    return images, torch.from_numpy(np.array(data.labels))
+
+
 @cache
 def planted():
     """Return a residual network that was trained on digits with a backdoor, and wrapped."""
-    from spikedoor.attack import Attack, Patch
-
     data = digits()
     attack = Attack(trigger=Patch(size=2), target=0, rate=0.1)
     train = attack.poison(data.train, 0)
-    images = torch.from_numpy(train.batch(np.arange(len(train)))).float() / 255
-    net = fit(residual("m"), images, torch.from_numpy(np.array(train.labels)), 6)
+    net = fit(residual("m"), *tensors(train), epochs=4)
     return Case(wrap_module(net, (1, 8, 8), data.train.classes, STEPS), data, train, attack)
