@@ -8,8 +8,8 @@ import torch
 from document_cases import ROOT
 
 from spikedoor.defences import DEFENCES
-from spikedoor.defences.detect import OutputVoltage, Strip
-from spikedoor.defences.eliminate import FinePruning, FineTuning
+from spikedoor.defences.detect import TMPBD, NeuralCleanse, OutputVoltage, Strip
+from spikedoor.defences.eliminate import IBAU, FinePruning, FineTuning
 from spikedoor.defences.inputs import Inputs, spread
 from spikedoor.errors import ConfigError
 from spikedoor.rules.optimisers import Adam
@@ -87,6 +87,31 @@ def test_a_backdoor_that_another_loop_has_planted_is_seen_and_weakened():
     assert repaired.notes["repair"]["pruned"]
     assert case.success(repaired) < 0.6
     assert case.accuracy(repaired) > 0.85
+
+
+class Hard(torch.nn.Module):
+    """Neurons without a surrogate derivative."""
+
+    def __init__(self):
+        super().__init__()
+        self.v = 0.0
+
+    def forward(self, x):
+        v = self.v / 2 + x
+        spikes = (v >= 0.5).float()
+        self.v = v - spikes / 2
+        return spikes
+
+
+def test_neurons_without_a_derivative_are_refused_where_one_is_needed():
+    conv, linear = torch.nn.Conv2d(1, 4, 3), torch.nn.Linear(144, 3)
+    net = torch.nn.Sequential(conv, Hard(), torch.nn.Flatten(), linear)
+    stage, has = wrap_module(net, (1, 8, 8), 3, STEPS).final, contract.defender()
+    for method in (NeuralCleanse(steps=1).detect, TMPBD(steps=1).detect, IBAU(rounds=1).repair):
+        with pytest.raises(ConfigError, match="lets no gradient through"):
+            method(stage, has)
+    tuned = FineTuning(training=Training(epochs=1, batch=64, validation=0.0)).repair(stage, has)
+    assert not torch.equal(*(one.network.head.layer.weight for one in (stage, tuned)))
 
 
 def test_a_repaired_module_is_given_back_and_can_be_kept(tmp_path):

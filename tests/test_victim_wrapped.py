@@ -10,7 +10,8 @@ from torch import nn
 from spikedoor.errors import ConfigError
 from spikedoor.snn.signal import Signal
 from spikedoor.testing.samples import stripes
-from spikedoor.victim import Probe, Stage, Victim, activity, features, from_module, wrap_module
+from spikedoor.victim import Probe, Stage, Victim, activity, features, from_module, nir, wrap_module
+from spikedoor.victim.operations import operations
 
 WHY = "it is an oracle only; `make test` installs it"
 pytest.importorskip("spikingjelly.activation_based", reason=WHY)
@@ -227,6 +228,27 @@ def test_unknown_neurons_are_found_by_what_they_do(make):
         wrap_module(Own(make), SHAPE, 3, STEPS, spiking=["neuron"])
 
 
+def test_a_state_of_one_number_can_be_trained_with_after_a_prediction():
+    class Learned(Leaves):
+        def __init__(self):
+            super().__init__()
+            self.v, self.keep = torch.zeros(1), nn.Parameter(torch.tensor(0.5))
+
+        def forward(self, x):
+            v = self.v * self.keep + x
+            spikes = torch.sigmoid(4 * v - 2)
+            spikes = spikes + ((v >= 0.5).float() - spikes).detach()
+            self.v = v - spikes.detach() / 2
+            return spikes
+
+    stage = wrap_module(Own(Learned), SHAPE, 3, STEPS).final
+    stage.predict(stripes(9))
+    ours_then = stage.network(Signal(frames().flatten(0, 1), STEPS, 7))
+    ours_then.sum().backward()
+    assert stage.network.get_submodule("blocks.0.module.neurons").keep.grad != 0
+    assert torch.equal(ours(stage, frames()), ours_then)
+
+
 def test_an_ann_is_taken_too():
     module = nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.ReLU(inplace=True), nn.Dropout(), nn.Flatten(), nn.Linear(144, 3)
@@ -290,7 +312,12 @@ def test_the_module_and_all_that_is_global_are_left_alone(take, monkeypatch):
     assert torch.equal(torch.get_rng_state(), drawn)
 
 
-def test_no_file_is_made_of_code():
+def test_no_file_is_made_of_code_and_no_weights_are_guessed(tmp_path):
+    pytest.importorskip("nir")
     stage = wrap_module(Own(), SHAPE, 3, STEPS).final
     with pytest.raises(ConfigError, match=r"'Own' is code .*load_state_dict"):
         Victim((stage,)).to_files()
+    with pytest.raises(ConfigError, match=r"WrappedModule\) cannot be written as NIR"):
+        nir.write(stage, tmp_path / "model.nir")
+    with pytest.raises(ConfigError, match=r"which weights a spike meets .* is not known"):
+        operations(stage, stripes(9))

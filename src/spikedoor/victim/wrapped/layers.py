@@ -19,6 +19,7 @@ from spikedoor.victim.wrapped.tracing import Calls, Run
 __all__ = ["Found", "find", "head_of"]
 
 _RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus)
+_WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
 
 
 class Found(NamedTuple):
@@ -51,8 +52,7 @@ def find(run: Run, named: Sequence[str] | None) -> Found:
     paths = _spiking(run) if named is None else list(named)
     neurons = bool(paths)
     if not neurons:
-        kinds = _RECTIFIERS
-        paths = [path for path, one in run.calls.items() if isinstance(one.module, kinds)]
+        paths = [path for path, one in run.calls.items() if isinstance(one.module, _RECTIFIERS)]
     places, left_out = [], {}
     for path in sorted(paths, key=list(run.calls).index):
         try:
@@ -75,9 +75,6 @@ def head_of(run: Run) -> str | None:
     last = weighted[-1]
     fits = isinstance(last.module, nn.Linear) and last.module.out_features == run.scores.shape[2]
     return last.path if fits else None
-
-
-_WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
 
 
 def _spiking(run: Run) -> list[str]:
@@ -111,7 +108,8 @@ def _place(run: Run, calls: Calls, neurons: bool) -> Place:
     path, kind = calls.path, type(calls.module).__name__
     outputs = [x for x in calls.outputs if x is not None]
     shapes = {tuple(x.shape) for x in outputs}
-    if len(outputs) < len(calls.inputs) or None in calls.inputs or len(shapes) != 1:
+    given = [x for x in calls.inputs if x is not None]
+    if not len(given) == len(outputs) == len(calls.outputs) or len(shapes) != 1:
         raise ConfigError(f"layer '{path}' ({kind}) does not take and give one tensor in each call")
     shape = next(iter(shapes))
     if len(outputs) == steps and shape[0] == batch:

@@ -21,7 +21,7 @@ from spikedoor.victim.victim import Victim
 from spikedoor.victim.wrapped.calling import Own
 from spikedoor.victim.wrapped.layers import find, head_of
 from spikedoor.victim.wrapped.network import Wrapped, WrappedModule, network_of
-from spikedoor.victim.wrapped.tracing import check_again, trace
+from spikedoor.victim.wrapped.tracing import check_again, gradients, trace
 
 __all__ = ["unwrap", "wrap_module"]
 
@@ -83,6 +83,7 @@ def wrap_module(
     wrapped = WrappedModule(made, found.calling, found.state, layers.places, None, reset)
     network = network_of(wrapped, head_of(found)).eval()
     check_again(found, network)
+    wrapped.to_input, wrapped.to_weights = gradients(found, network)
     wrapped.normalise = normalise
     blueprint = Blueprint(Wrapped(network=network), shape, names, IF() if layers.spiking else None)
     notes = {

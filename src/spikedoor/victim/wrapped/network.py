@@ -9,7 +9,7 @@ from typing import Any, ClassVar, cast, final
 
 import torch
 from pydantic import ConfigDict
-from torch import nn
+from torch import Tensor, nn
 
 from spikedoor.errors import ConfigError
 from spikedoor.snn.blocks import Head, Normalise
@@ -51,6 +51,8 @@ class WrappedModule(nn.Module):
         super().__init__()
         self.module, self.normalise = module, normalise
         self._calling, self._state, self._reset = calling, state, reset
+        self.to_input = self.to_weights = True
+        """Whether gradients reach them."""
         self._trained = 0
         self.layers = nn.Module()
         for place in places:
@@ -63,6 +65,7 @@ class WrappedModule(nn.Module):
             at.add_module(name, Tap(place))
 
     def forward(self, signal: Signal) -> Signal:
+        self._check_gradients(signal.data)
         taps = [tap for tap in self.layers.modules() if isinstance(tap, Tap)]
         shown = signal if self.normalise is None else self.normalise(signal)
         with self._afresh(signal.data.device), ExitStack() as hooks:
@@ -74,6 +77,21 @@ class WrappedModule(nn.Module):
         for ears in heard:
             ears.tell(self.module, signal.steps, signal.batch)
         return signal._replace(data=scores.flatten(0, 1))
+
+    def _check_gradients(self, inputs: Tensor) -> None:
+        """Refuse to be differentiated where nothing would come of it.
+
+        Raises:
+            ConfigError: If a gradient to the input, or to the weights in training, is lost.
+        """
+        lost = (inputs.requires_grad and not self.to_input) or (
+            self.training and not self.to_weights
+        )
+        if lost and torch.is_grad_enabled():
+            raise ConfigError(
+                f"the wrapped module '{type(self.module).__name__}' lets no gradient through: its "
+                "spikes need a surrogate derivative, as the neurons of both libraries have"
+            )
 
     @contextmanager
     def _afresh(self, device: torch.device) -> Iterator[None]:

@@ -77,14 +77,15 @@ class State:
 
     def restore(self, module: nn.Module, device: torch.device) -> None:
         """Take a module, whose weights are on a device, back to its start."""
-        for (path, name, key), value in self._start.items():
-            store = vars(module.get_submodule(path))
-            if key:
-                store, name = store[name], key
-            if value is _Absent:
-                store.pop(name, None)
-            else:
-                store[name] = _own(value, device)
+        with torch.inference_mode(False):  # what is made in it could not be trained with
+            for (path, name, key), value in self._start.items():
+                store = vars(module.get_submodule(path))
+                if key:
+                    store, name = store[name], key
+                if value is _Absent:
+                    store.pop(name, None)
+                else:
+                    store[name] = _own(value, device)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from spikedoor.victim.wrapped.calling import Calling, Own, read
 from spikedoor.victim.wrapped.state import State, seeded, snapshot
 from spikedoor.victim.wrapped.tap import first
 
-__all__ = ["Calls", "Run", "check_again", "trace"]
+__all__ = ["Calls", "Run", "check_again", "gradients", "trace"]
 
 _ALIKE = 0.9  # share of scores; a spike at the threshold may go either way in another order
 
@@ -173,3 +173,16 @@ def check_again(run: Run, network: Callable[[Signal], Tensor]) -> None:
             "what the module says of a sample depends on the others of its batch: expected time as "
             "the first axis and samples as the second; if it takes the samples first, give `run`"
         )
+
+
+@torch.enable_grad()
+def gradients(run: Run, network: nn.Module) -> tuple[bool, bool]:
+    """Return whether gradients of what a network gives reach its input, and any of its weights."""
+    x = run.signal.data.clone().requires_grad_()
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    try:
+        scores = network(run.signal._replace(data=x))
+        found = torch.autograd.grad(scores.sum(), [x, *weights], allow_unused=True)
+    except RuntimeError:  # nothing to differentiate, or values changed in place
+        return False, False
+    return found[0] is not None, any(gradient is not None for gradient in found[1:])
