@@ -92,23 +92,27 @@ def scores(stage: Stage, seed: int) -> tuple[str, str]:
 
 
 def main() -> None:
-    """Write the table."""
+    """Write the table, after each network again."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--table", type=Path, default=Path("docs/results/wrapped-models.csv"))
     given = parser.parse_args()
     torch.set_num_threads(1)
-    lines = []
+    lines: list[dict[str, Any]] = []
     with bar("networks", 2 * given.seeds) as advance:
-        for attack in ("clean", ATTACK):
-            for seed in range(given.seeds):
+        for seed in range(given.seeds):
+            for attack in ("clean", ATTACK):
                 lines.append(row(attack, seed))
+                write_file(given.table, _table(lines))
                 advance()
+
+
+def _table(lines: list[dict[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
-    write_file(given.table, text.getvalue().encode())
+    return text.getvalue().encode()
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Block(nn.Module):
 class Residual(nn.Module):
     """A convolution, two residual blocks with pooling behind each, and a linear layer."""
 
-    def __init__(self, width: int = 16) -> None:
+    def __init__(self, width: int = 8) -> None:
         super().__init__()
         self.conv, self.bn = layer.Conv2d(1, width, 3, 2, 1, bias=False), layer.BatchNorm2d(width)
         self.sn = _neurons()
