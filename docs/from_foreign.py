@@ -6,7 +6,8 @@ from statistics import mean
 
 from from_results import Row, rates_of, rows, table
 
-NAME = "foreign-models"
+NAME, WRAPPED = "foreign-models", "wrapped-models"
+REPAIRS = ("fine_tuning", "fine_pruning")
 TARGET = "0"
 VERDICTS = ("backdoor", "unclear", "nothing found")
 METHODS = ("neural-cleanse", "neuron-audit", "rate-statistics", "tmpbd")
@@ -28,6 +29,27 @@ def networks() -> str:
         )  # fmt: skip
     heads = ["library", "training set", "road", "networks", "clean accuracy", "ASR",
              "same answers", *VERDICTS, "CPU s"]  # fmt: skip
+    return table(heads, lines)
+
+
+def wrapped() -> str:
+    """Return what audit and repair make of residual networks that are wrapped."""
+    lines = []
+    for attack in ("clean", "patch"):
+        found = rows(WRAPPED, attack=attack)
+        told = [str(sum(row["verdict"] == verdict for row in found)) for verdict in VERDICTS]
+        repaired = [
+            f"{percent(found, f'{name}_accuracy')} / {percent(found, f'{name}_success')}"
+            for name in REPAIRS
+        ]
+        lines.append(
+            [attack, str(len(found)), percent(found, "same_answers"),
+             percent(found, "clean_accuracy"), percent(found, "attack_success"), *told,
+             spent(found), *repaired]
+        )  # fmt: skip
+    after = (f"after {name.replace('_', '-')}: accuracy / ASR" for name in REPAIRS)
+    heads = ["training set", "networks", "same answers", "clean accuracy", "ASR", *VERDICTS,
+             "CPU s", *after]  # fmt: skip
     return table(heads, lines)
 
 

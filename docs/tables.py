@@ -75,6 +75,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "attacker-blended": partial(attackers.found, "blended"),
     "foreign-models": foreign.networks,
     "foreign-detectors": foreign.detectors,
+    "wrapped-models": foreign.wrapped,
 }
 
 

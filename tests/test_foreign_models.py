@@ -87,3 +87,22 @@ def test_what_the_page_says_is_in_the_results(rows):
         != (nir_road[key]["verdict"], nir_road[key]["accused"])
     ]
     assert len(differing) == 3
+
+
+def test_what_the_page_says_of_wrapped_networks_is_in_the_results():
+    with (ROOT / "docs" / "results" / "wrapped-models.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert Counter(row["attack"] for row in rows) == {"clean": 3, "patch": 3}
+    for row in rows:
+        assert float(row["same_answers"]) == 1
+        assert row["neuron-audit"] == "refused"
+        found = row["attack"] == "patch"
+        assert (row["verdict"], row["accused"]) == (
+            ("backdoor", "0") if found else ("nothing found", "")
+        )
+        assert row["rate-statistics"] == row["tmpbd"] == ("0" if found else "none")
+        assert 72 <= float(row["cpu_seconds"]) <= 80
+    assert [row["neural-cleanse"] for row in rows].count("0") == 1
+    bad = [row for row in rows if row["attack"] == "patch"]
+    assert all(0.69 <= float(row["fine_tuning_success"]) <= 0.765 for row in bad)
+    assert all(0.31 <= float(row["fine_pruning_success"]) <= 0.53 for row in bad)

@@ -16,12 +16,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spikedoor.snn.activations import Activation
+from spikedoor.errors import ConfigError
+from spikedoor.snn.activations import Activation, Spiking
 from spikedoor.snn.blocks import PreActivated, Residual, Synapse, Unit
 from spikedoor.snn.networks import Network
 from spikedoor.snn.norm import BatchNorm
+from spikedoor.victim import Stage
+from spikedoor.victim.wrapped.tap import Tap
 
-__all__ = ["Layer", "layers"]
+__all__ = ["Layer", "layers", "neurons"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +37,20 @@ class Layer:
         parts: The weights that make their current, each with the norm behind it, None where it is
             folded or there is none; several where branches are added up. Without weights, the
             norm's input is a sum that others use too.
-        norm: A norm without weights of its own before it, as in pre-activation blocks.
+        norm: A norm without weights of its own before it, as in pre-activation blocks. Of a wrapped
+            module, the gain on what the neurons send on: their current is not known.
     """
 
     path: str
     activation: Activation
     parts: tuple[tuple[nn.Conv2d | nn.Linear, BatchNorm | None], ...]
-    norm: BatchNorm | None = None
+    norm: BatchNorm | Tap | None = None
+
+    @property
+    def maps(self) -> bool:
+        """Whether its channels are those of a convolution, or maps of a wrapped module."""
+        of_tap = isinstance(self.norm, Tap) and self.norm.maps
+        return of_tap or any(isinstance(weights, nn.Conv2d) for weights, _ in self.parts)
 
     @property
     def channels(self) -> int:
@@ -65,18 +75,19 @@ class Layer:
         Weights of 0 without a gradient stay there under any optimiser: decay and momentum are 0.
         """
 
-        def without(values: nn.Parameter) -> Callable[[Tensor], Tensor]:
+        def without(values: Tensor) -> Callable[[Tensor], Tensor]:
             chosen = _indices(channels, values)
             return lambda gradient: gradient.index_fill(0, chosen, 0)
 
-        hooks = [values.register_hook(without(values)) for values in self._parameters()]
+        learned = [values for values in self._parameters() if values.requires_grad]
+        hooks = [values.register_hook(without(values)) for values in learned]
         try:
             yield
         finally:
             for hook in hooks:
                 hook.remove()
 
-    def _parameters(self) -> list[nn.Parameter]:
+    def _parameters(self) -> list[Tensor]:
         """Return all that makes the current, each [channels, ...]."""
         norms = [self.norm, *(norm for _, norm in self.parts)]
         modules = [*(weights for weights, _ in self.parts), *(n for n in norms if n is not None)]
@@ -108,8 +119,29 @@ def layers(network: Network) -> list[Layer]:
     return [layer for block in network.modules() for layer in _of(block, paths)]
 
 
+def neurons(stage: Stage, method: str) -> dict[str, Spiking]:
+    """Return the layers of neurons whose threshold, leak and current can be set, by path.
+
+    Raises:
+        ConfigError: If the stage has none; names the method that needs them.
+    """
+    modules = stage.network.named_modules()
+    found = {path: module for path, module in modules if isinstance(module, Spiking)}
+    if not found:
+        why = "has no spiking neurons"
+        if stage.blueprint.neuron is not None:
+            why = "is a wrapped module, whose neurons are not ours to set"
+        raise ConfigError(
+            f"defence '{method}' alters neurons, but stage '{stage.name}' {why}; expected a "
+            "spiking stage of ours, such as `from_module` makes of a plain chain of layers"
+        )
+    return found
+
+
 def _of(block: nn.Module, paths: dict[nn.Module, str]) -> Iterator[Layer]:
-    if isinstance(block, Unit):
+    if isinstance(block, Tap):
+        yield Layer(paths[block], block, (), block)
+    elif isinstance(block, Unit):
         yield Layer(paths[block.activation], block.activation, (_pair(block.synapse),))
     elif isinstance(block, Residual) and block.shortcut is not None:
         pairs = _pair(block.second), _pair(block.shortcut)

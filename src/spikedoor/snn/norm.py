@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -79,8 +80,9 @@ class BatchNorm(nn.Module):
 @contextmanager
 def statistics_kept(network: nn.Module) -> Iterator[None]:
     """Leave the running statistics of a network's norms as they are, though it may train."""
-    norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
+    kinds = BatchNorm, nn.modules.batchnorm._BatchNorm
+    norms = [module for module in network.modules() if isinstance(module, kinds)]
+    momenta: list[Any] = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
     try:

@@ -126,7 +126,7 @@ def returns_a_stage_of_its_own_and_leaves_the_given_one_alone(defence: Defence) 
     that(first.name == stage.name, f"its name is '{first.name}', was '{stage.name}'")
     that(first.steps == stage.steps, f"it runs for {first.steps} steps, not {stage.steps}")
     that(first.blueprint == stage.blueprint, "it has another blueprint")
-    first.blueprint.build(seed=0).load_state_dict(first.network.state_dict())
+    first.blueprint.build(None).load_state_dict(first.network.state_dict())
     theirs = {value.data_ptr() for value in stage.network.state_dict().values()}
     ours = {value.data_ptr() for value in first.network.state_dict().values()}
     that(theirs.isdisjoint(ours), "it shares weights with the stage given")

@@ -9,8 +9,9 @@ from spikedoor.victim.foreign import from_module
 from spikedoor.victim.probe import Piece, Probe, Traces
 from spikedoor.victim.stage import Stage, StageName
 from spikedoor.victim.victim import Victim
+from spikedoor.victim.wrapped import unwrap, wrap_module
 
 __all__ = [
     "Activity", "Attacked", "Blueprint", "Piece", "Probe", "Stage", "StageName", "Traces", "Victim",
-    "activity", "features", "from_module", "layer_features", "to_floats",
+    "activity", "features", "from_module", "layer_features", "to_floats", "unwrap", "wrap_module",
 ]  # fmt: skip

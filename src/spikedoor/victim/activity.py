@@ -13,7 +13,7 @@ from torch import Tensor
 
 from spikedoor.data.base import SampleSet
 from spikedoor.errors import ConfigError
-from spikedoor.snn.activations import Spiking
+from spikedoor.snn.activations import Activation
 from spikedoor.victim.stage import Stage
 
 __all__ = ["Activity", "activity"]
@@ -52,8 +52,9 @@ def activity(stage: Stage, data: SampleSet, samples: int = 128, seed: int = 0) -
     Raises:
         ConfigError: If the stage has no spiking neurons.
     """
-    layers = [(n, m) for n, m in stage.network.named_modules() if isinstance(m, Spiking)]
-    if not layers:
+    modules = stage.network.named_modules()
+    layers = [(name, module) for name, module in modules if isinstance(module, Activation)]
+    if not layers or stage.blueprint.neuron is None:
         raise ConfigError(f"stage '{stage.name}' has no spiking neurons to count the spikes of")
     count = min(samples, len(data))
     chosen = np.linspace(0, len(data), count, endpoint=False).astype(np.int64)
@@ -73,7 +74,7 @@ def activity(stage: Stage, data: SampleSet, samples: int = 128, seed: int = 0) -
 
 @contextmanager
 def _watched(
-    layers: list[Spiking], counts: list[list[Tensor]], sizes: list[int], batch: int
+    layers: list[Activation], counts: list[list[Tensor]], sizes: list[int], batch: int
 ) -> Iterator[None]:
     """Have the layers leave the number of spikes of each sample and step, (steps, batch)."""
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from spikedoor.data.base import SampleSet
 from spikedoor.errors import ConfigError, hint
-from spikedoor.snn.activations import Spiking
 from spikedoor.victim.probe import HEAD, Probe, Quantity, output_neuron
 from spikedoor.victim.stage import Stage
 
@@ -59,7 +58,7 @@ def features(
     Raises:
         ConfigError: If there is no such kind or layer, or an ANN is asked for spikes.
     """
-    chosen = Probe(stage).layers[-2] if layer is None else layer
+    chosen = _last(stage) if layer is None else layer
     return layer_features(stage, data, kind, [chosen], channels, indices, seed, together)[chosen]
 
 
@@ -110,8 +109,18 @@ def _height(stage: Stage, layer: str) -> float:
     if layer == HEAD:
         output = output_neuron(stage)
         return 1.0 if output is None else output.amplitude
-    module = stage.network.get_submodule(layer)
-    return float(module.amplitude) if isinstance(module, Spiking) else 1.0
+    return float(getattr(stage.network.get_submodule(layer), "amplitude", 1.0))
+
+
+def _last(stage: Stage) -> str:
+    """Return the last activation before the head."""
+    *activations, _ = Probe(stage).layers
+    if not activations:
+        raise ConfigError(
+            f"stage '{stage.name}' has no layer to look into but the head: expected one that is "
+            'named, such as layer = "head"; or, of a wrapped module, `spiking`, paths of its layers'
+        )
+    return activations[-1]
 
 
 def _mean(before: Tensor | None, first: int, x: Tensor, steps: int) -> Tensor:

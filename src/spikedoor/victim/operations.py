@@ -38,6 +38,11 @@ def operations(
     """
     if stage.blueprint.neuron is None:
         raise ConfigError(f"stage '{stage.name}' has no spiking neurons to count operations of")
+    if next(stage.network.synapses(), None) is None:
+        raise ConfigError(
+            f"stage '{stage.name}' has no layers of ours: which weights a spike meets in a wrapped "
+            "module is not known"
+        )
     count = min(samples, len(data))
     chosen = np.linspace(0, len(data), count, endpoint=False).astype(np.int64)
     with _watched(stage) as seen:

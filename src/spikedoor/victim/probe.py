@@ -25,6 +25,7 @@ from spikedoor.snn.norm import BatchNorm
 from spikedoor.snn.readout import MeanRate
 from spikedoor.snn.signal import Signal
 from spikedoor.victim.stage import Stage
+from spikedoor.victim.wrapped.tap import Shown, Tap
 
 __all__ = ["HEAD", "Piece", "Probe", "Quantity", "Traces", "output_neuron"]
 
@@ -185,12 +186,19 @@ class _Watch:
 
     def _activation(self, name: str, layer: nn.Module, arguments: tuple[Any, ...]) -> None:
         signal, norm, *_ = (*arguments, None)
-        if isinstance(layer, Rectifier):
+        if isinstance(layer, Tap):
+            self._leave(name, *self._shown(layer, signal))
+        elif isinstance(layer, Rectifier):
             x = signal.data if norm is None else norm(signal.data)
             self._leave(name, *(a.unsqueeze(0) for a in (x, x, layer.rectify(x))))
         elif isinstance(layer, Spiking):
             signal, norm = layer.bounded(signal, norm)
             self._neurons(name, signal, layer.dynamics(), norm)
+
+    def _shown(self, tap: Tap, shown: Shown) -> tuple[Tensor, Tensor, Tensor]:
+        asked = "membrane" in self._quantities
+        membrane = tap.membrane_of(shown) if asked else shown.current
+        return shown.current, membrane, shown.spikes
 
     def _head(self, layer: nn.Module, arguments: tuple[Any, ...], out: Signal) -> None:
         if self._output is None:

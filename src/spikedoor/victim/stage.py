@@ -88,9 +88,10 @@ class Stage:
         The pieces are of the same size whatever T is, so the last one may go on beyond it.
 
         Shapes:
-            Each: (steps of the piece, batch, classes); of an ANN, one of one step.
+            Each: (steps of the piece, batch, classes); of an ANN, one of one step. A wrapped module
+            makes one of all steps.
         """
-        if self.blueprint.neuron is None:
+        if self.blueprint.neuron is None or not self.blueprint.architecture.in_pieces:
             yield self.network(self.encode(inputs, generator))
             return
         memory: dict[nn.Module, Tensor] = {}
@@ -124,7 +125,8 @@ class Stage:
         """
         chosen = np.arange(len(data)) if indices is None else np.asarray(indices)
         _, height, width = data.shape
-        size = together or min(max(_PIXELS // (_PIECE * height * width), 4), 512)
+        piece = _PIECE if self.blueprint.architecture.in_pieces else max(self.steps, _PIECE)
+        size = together or min(max(_PIXELS // (piece * height * width), 4), 512)
         for first in range(0, len(chosen), size):
             batch = chosen[first : first + size]
             inputs = self.prepare(data.batch(batch)).to(self.device)

@@ -17,6 +17,7 @@ from spikedoor.snn.activations import Rectifier, Spiking
 from spikedoor.snn.kernels import eager, signed
 from spikedoor.snn.norm import BatchNorm
 from spikedoor.snn.signal import Signal
+from spikedoor.victim.wrapped.tap import Tap
 
 __all__ = ["Looks", "watched"]
 
@@ -50,7 +51,11 @@ def _look(
 ) -> None:
     """Leave what an activation is about to make of its input, with its gradient."""
     signal, norm, *_ = (*arguments, None)
-    leave(_mean(layer, signal, norm, what))
+    if isinstance(layer, Tap):
+        shown = layer.membrane_of(signal) if what == "membrane" else signal.spikes * layer.amplitude
+        leave(shown.mean(0))
+    else:
+        leave(_mean(layer, signal, norm, what))
 
 
 def _mean(layer: nn.Module, signal: Signal, norm: BatchNorm | None, what: Looks) -> Tensor:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from spikedoor.defences.base import DEFENCES, Detection, ModelDetector
 from spikedoor.defences.defender import Defender
-from spikedoor.errors import ConfigError
+from spikedoor.defences.layers import neurons
 from spikedoor.progress import bar
 from spikedoor.snn.activations import Spiking
 from spikedoor.victim import Stage
@@ -45,13 +45,9 @@ class NeuronAudit(ModelDetector):
 
     def detect(self, stage: Stage, defender: Defender) -> Detection:
         """Return the largest gain of each class."""
-        neuron, names = stage.blueprint.neuron, stage.blueprint.classes
-        if neuron is None:
-            raise ConfigError(
-                f"defence '{self.name}' alters thresholds and leaks, but stage '{stage.name}' has "
-                "no spiking neurons; expected a spiking stage"
-            )
-        leaky = any(float(layer.dynamics().keep) < 1 for layer in _neurons(stage).values())
+        names = stage.blueprint.classes
+        layers = neurons(stage, self.name)
+        leaky = any(float(layer.dynamics().keep) < 1 for layer in layers.values())
         kinds: tuple[Kind, ...] = ("threshold", "leak") if leaky else ("threshold",)
         settings: list[tuple[Kind, float]] = [
             (kind, factor) for kind in kinds for factor in self.factors
@@ -82,7 +78,7 @@ def with_neurons(stage: Stage, kind: Kind, factor: float) -> Stage:
     """
     made = stage.copied()
     decays = bool(getattr(stage.blueprint.neuron, "decay_input", False))
-    for path, layer in _neurons(made).items():
+    for path, layer in neurons(made, NeuronAudit.name).items():
         now = layer.dynamics()
         keep, gain = float(now.keep), float(now.gain)
         if kind == "threshold":
@@ -94,10 +90,6 @@ def with_neurons(stage: Stage, kind: Kind, factor: float) -> Stage:
             altered = replace(now, keep=1 - share, gain=scaled)
         made.network.set_submodule(path, Spiking(altered).to(stage.device))
     return made
-
-
-def _neurons(stage: Stage) -> dict[str, Spiking]:
-    return {path: m for path, m in stage.network.named_modules() if isinstance(m, Spiking)}
 
 
 def _shares(stage: Stage, defender: Defender) -> NDArray[np.float64]:

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
+from torch import Tensor
 from torch.nn import Module
 
 from spikedoor.defences.base import DEFENCES, Detection, ModelDetector
 from spikedoor.defences.defender import Defender
 from spikedoor.defences.detect.outliers import anomaly, critical
 from spikedoor.errors import ConfigError
-from spikedoor.snn.signal import Signal
 from spikedoor.victim import Stage
 
 __all__ = ["RateStatistics", "idle_evidence"]
@@ -72,14 +72,15 @@ def _head_inputs(stage: Stage, defender: Defender) -> NDArray[np.float64]:
     stage.network.eval()
     means, seen = [], []
 
-    def watch(_: Module, arguments: tuple[Signal]) -> None:
-        seen.append(arguments[0].over_time())
+    def watch(_: Module, arguments: tuple[Tensor]) -> None:
+        seen.append(arguments[0])
 
     for _, inputs, generator in stage.batches(defender.clean, defender.seed):
-        with stage.network.head.register_forward_pre_hook(watch):
+        with stage.network.head.layer.register_forward_pre_hook(watch):
             for _ in stage.pieces(inputs, generator):
                 pass
-        means.append(torch.cat(seen)[: stage.steps].mean(0, dtype=torch.float64).cpu())
+        frames = torch.cat([x.reshape(-1, len(inputs), x.shape[-1]) for x in seen])
+        means.append(frames[: stage.steps].mean(0, dtype=torch.float64).cpu())
         seen.clear()
     return torch.cat(means).numpy()
 

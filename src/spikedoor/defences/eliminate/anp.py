@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from spikedoor.defences.base import DEFENCES, Eliminator
 from spikedoor.defences.defender import Defender
 from spikedoor.defences.eliminate.masks import Channels, batches, pruned
-from spikedoor.errors import ConfigError
+from spikedoor.defences.layers import neurons
 from spikedoor.progress import bar
 from spikedoor.rng import torch_generator
 from spikedoor.rules.optimisers import Adam, Optimiser
@@ -71,12 +71,11 @@ class ANP(Eliminator):
         """Return the pruned stage.
 
         Raises:
-            ConfigError: If no channel can be pruned, or an ANN's thresholds are to be perturbed.
+            ConfigError: If no channel can be pruned, or thresholds are to be perturbed that
+                are not there or not ours.
         """
-        if self.neurons and stage.blueprint.neuron is None:
-            raise ConfigError(
-                f"anp: expected neurons=False, as stage '{stage.name}' has no thresholds"
-            )
+        if self.neurons:
+            neurons(stage, "anp with neurons = true")
         start = time.perf_counter()
         made = pruned(stage, defender, self.masks(stage, defender), self.tolerance)
         made.notes["repair"]["seconds"] = time.perf_counter() - start

@@ -12,6 +12,7 @@ from pydantic import Field
 from spikedoor.defences.base import DEFENCES, Eliminator
 from spikedoor.defences.defender import Defender
 from spikedoor.defences.layers import Layer, layers
+from spikedoor.errors import ConfigError
 from spikedoor.snn.activations import Spiking
 from spikedoor.victim import Stage
 
@@ -43,15 +44,24 @@ class CLP(Eliminator):
     """Standard deviations above the mean of its layer from which a channel is pruned."""
 
     def repair(self, stage: Stage, defender: Defender) -> Stage:
-        """Return the stage without those channels; nothing of the defender is used."""
+        """Return the stage without those channels; nothing of the defender is used.
+
+        Raises:
+            ConfigError: If no layer's weights are known to stand before its neurons.
+        """
         made = stage.copied()
+        weighted = [layer for layer in layers(made.network) if layer.parts]
+        if not weighted:
+            raise ConfigError(
+                f"defence '{self.name}' compares weights of channels with the norm and threshold "
+                f"behind them, but of stage '{stage.name}' it is not known which belong together"
+            )
         pruned: dict[str, list[int]] = {}
-        for layer in layers(made.network):
-            if layer.parts:
-                sigma = _sensitivity(layer)
-                chosen = np.flatnonzero(sigma > sigma.mean() + self.u * sigma.std())
-                layer.prune(chosen)
-                pruned[layer.path] = chosen.tolist()
+        for layer in weighted:
+            sigma = _sensitivity(layer)
+            chosen = np.flatnonzero(sigma > sigma.mean() + self.u * sigma.std())
+            layer.prune(chosen)
+            pruned[layer.path] = chosen.tolist()
         made.notes["repair"] = {"pruned": pruned}
         return made
 

@@ -7,7 +7,6 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import nn
 
 from spikedoor.defences.base import DEFENCES, Eliminator
 from spikedoor.defences.defender import Defender
@@ -90,7 +89,7 @@ class FinePruning(Eliminator):
                 found = f"stage '{stage.name}' has no layer '{self.layer}' that can be pruned"
                 raise ConfigError(f"{found}{hint(self.layer, list(known))}")
             return known[self.layer]
-        maps = [x for x in known.values() if any(isinstance(w, nn.Conv2d) for w, _ in x.parts)]
+        maps = [layer for layer in known.values() if layer.maps]
         if not maps:
             raise ConfigError(
                 f"stage '{stage.name}' has no convolution whose channels can be pruned; set layer "

@@ -73,7 +73,7 @@ class IBAU(Eliminator):
         """Return the stage after all rounds.
 
         Raises:
-            ConfigError: If the encoding lets no gradient through.
+            ConfigError: If the encoding, or a wrapped module, lets no gradient through.
         """
         start = time.perf_counter()
         made = stage.copied()

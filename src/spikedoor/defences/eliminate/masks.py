@@ -20,6 +20,7 @@ from spikedoor.snn.networks import Network
 from spikedoor.snn.norm import BatchNorm
 from spikedoor.snn.signal import Signal
 from spikedoor.victim import Stage
+from spikedoor.victim.wrapped.tap import Tap
 
 __all__ = ["Channels", "batches", "pruned"]
 
@@ -71,7 +72,7 @@ class Channels:
         return np.split(values, np.cumsum(self.sizes)[:-1])
 
 
-def _carriers(layer: Layer) -> list[nn.Conv2d | nn.Linear | BatchNorm]:
+def _carriers(layer: Layer) -> list[nn.Conv2d | nn.Linear | BatchNorm | Tap]:
     if not layer.parts:
         return [] if layer.norm is None else [layer.norm]
     return [weights if norm is None else norm for weights, norm in layer.parts]

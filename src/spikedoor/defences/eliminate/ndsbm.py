@@ -15,7 +15,7 @@ from spikedoor.defences.base import DEFENCES, Eliminator
 from spikedoor.defences.defender import Defender
 from spikedoor.defences.eliminate.base import accuracy
 from spikedoor.defences.eliminate.masks import batches
-from spikedoor.errors import ConfigError
+from spikedoor.defences.layers import neurons
 from spikedoor.progress import bar
 from spikedoor.rules.optimisers import Adam, Optimiser
 from spikedoor.snn.activations import Spiking
@@ -73,11 +73,7 @@ class NDSBM(Eliminator):
         Raises:
             ConfigError: If the stage has no spiking neurons.
         """
-        if stage.blueprint.neuron is None:
-            raise ConfigError(
-                f"defence '{self.name}' clamps the currents of spiking neurons; stage "
-                f"'{stage.name}' has none"
-            )
+        neurons(stage, self.name)
         begun = time.perf_counter()
         before = accuracy(stage, defender.validation, defender.seed).value
         course: dict[str, float] = {}
@@ -102,7 +98,7 @@ class NDSBM(Eliminator):
         """Return the stage with the limits that one weight of their norms gives."""
         original, made, data = stage.copied().network.eval(), stage.copied(), defender.clean
         network = made.network.eval().requires_grad_(False)
-        layers = {n: m for n, m in network.named_modules() if isinstance(m, Spiking)}
+        layers = neurons(made, self.name)
         count = self.epochs * -(-len(data) // self.batch)
         first, _ = next(batches(made, data, self.batch, 1, defender.seed, _PURPOSE))
         start = torch.tensor([-self.start, self.start], device=made.device).view(2, 1, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,9 @@ class Architecture(Component):
     """A network's plan; `build` makes the network with any activation."""
 
     family = NETWORKS
+
+    in_pieces: ClassVar[bool] = True
+    """Whether a run can be simulated a few steps at a time."""
 
     norm: Literal["bn", "tdbn"] = "bn"
     """Batch norm, or its threshold-dependent form: the scale starts at the threshold, not at 1."""

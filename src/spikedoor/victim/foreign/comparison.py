@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from spikedoor.errors import ConfigError
 from spikedoor.snn.activations import Spiking
@@ -15,6 +14,7 @@ from spikedoor.snn.networks.layers import Spikes
 from spikedoor.snn.readout import MeanRate
 from spikedoor.snn.signal import Signal
 from spikedoor.victim.assembly import Part, Plan, fill
+from spikedoor.victim.foreign.copies import tensors
 from spikedoor.victim.foreign.neurons import reset
 from spikedoor.victim.foreign.tracing import Run, Seen
 
@@ -24,14 +24,19 @@ _STEPS = 16  # shown to neurons alone
 _CURRENTS = (-0.5, 2.5)  # in thresholds
 
 
-@contextmanager
-def _double() -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
+_MAKERS = {torch.empty, torch.eye, torch.ones, torch.rand, torch.tensor, torch.zeros}
+
+
+class _Double(TorchFunctionMode):
+    """Makes new tensors in double precision; torch's default type is that of all threads."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _MAKERS and kwargs.get("dtype") is None:
+            kwargs["dtype"] = torch.float64
+        return func(*args, **kwargs)
 
 
 @torch.no_grad()
@@ -46,7 +51,7 @@ def compare(made: Plan, found: Run, layers: list[tuple[Seen, Part]]) -> None:
     Raises:
         ConfigError: Naming the first layer that differs, and the step.
     """
-    with _double():
+    with _Double():
         for seen, part in layers:
             if isinstance(part.layer, Spikes):
                 _check_neurons(seen, part)
@@ -60,7 +65,7 @@ def compare(made: Plan, found: Run, layers: list[tuple[Seen, Part]]) -> None:
     out = network(Signal(found.shown.flatten(0, 1), steps, batch))
     theirs = [seen for seen, part in layers if isinstance(part.layer, Spikes)]
     if isinstance(made.readout, MeanRate):
-        with _double():
+        with _Double():
             neuron = made.readout.neuron.build()
         out = neuron(Signal(out.flatten(0, 1), steps, batch)).data
         spikes.append(out)
@@ -117,7 +122,7 @@ def _check_answers(found: Run, last: Seen) -> None:
     given = last.given.view(steps, batch, -1)
     known = (given, given.sum(0), given.mean(0), given[-1])
     answers = found.answers if len(found.answers) == 1 else [_stacked(found.answers)]
-    for answer in _tensors(answers):
+    for answer in tensors(answers):
         for one in known:
             if answer.numel() == one.numel():
                 answer = answer.reshape(one.shape)
@@ -134,11 +139,3 @@ def _stacked(answers: list[Any]) -> Any:
     if isinstance(answers[0], Tensor):
         return torch.stack(answers)
     return [_stacked(list(one)) for one in zip(*answers, strict=True)]
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _tensors(inner)

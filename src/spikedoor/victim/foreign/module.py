@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from spikedoor.errors import ConfigError
 from spikedoor.snn.encoding import Encoding
 from spikedoor.snn.networks.base import Shape
 from spikedoor.snn.networks.layers import Normalisation
@@ -34,10 +35,11 @@ def from_module(
 
     The module is run on random input to see its layers, which have to be a plain chain of
     convolutions, linear layers, batch norm, pooling, flattening, dropout and neurons. What is made
-    of them is run on the same input, in double precision: every spike must be the same.
+    of them is run on the same input, in double precision: every spike must be the same. For modules
+    with branches, recurrence, or other layers see `wrap_module`.
 
     Args:
-        module: The network. It is copied; only its membranes are set back to their start.
+        module: The network. It is copied, and stays as it is.
         shape: Channels, height and width of a sample, or of a frame of events.
         classes: Names of the classes, or how many there are.
         steps: Time steps; a module that loops over time itself need not be told.
@@ -52,11 +54,14 @@ def from_module(
     """
     names = class_names(classes)
     found = run(module, shape, steps)
-    pairs = [(seen, translated(seen)) for seen in found.layers]
-    kept = [(seen, part) for seen, part in pairs if part is not None]
-    parts = [part for _, part in kept]
-    bare = plan(parts, shape, names)
-    compare(bare, found, kept)
+    try:
+        pairs = [(seen, translated(seen)) for seen in found.layers]
+        kept = [(seen, part) for seen, part in pairs if part is not None]
+        parts = [part for _, part in kept]
+        bare = plan(parts, shape, names)
+        compare(bare, found, kept)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; `wrap_module` takes a module as it is") from error
     made = bare
     if mean or std:
         layer = Normalisation(mean=tuple(mean) or (0.0,), std=tuple(std) or (1.0,))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,12 +14,13 @@ from torch.utils.hooks import RemovableHandle
 
 from spikedoor.errors import ConfigError
 from spikedoor.snn.networks.base import Shape
+from spikedoor.victim.foreign.copies import fresh_copy
+from spikedoor.victim.foreign.inputs import MOST_STEPS, forms, images, several_at_once, taken
 from spikedoor.victim.foreign.neurons import is_neuron, reset
 
 __all__ = ["Run", "Seen", "run"]
 
-_SAMPLES, _STEPS = 4, 12  # shown to both networks
-_LEVELS = (0.5, 1.0, 2.0, 4.0)  # brightness of the samples, so that deep layers fire as well
+_SAMPLES = 4  # shown to both networks
 
 
 @dataclass(eq=False)
@@ -84,23 +84,14 @@ def run(module: nn.Module, shape: Shape, steps: int | None) -> Run:
         ConfigError: If the number of steps is neither told nor to be seen, the module fails, or
             it is no plain chain of layers.
     """
-    reset(module)
-    try:
-        twin = copy.deepcopy(module).double().eval()
-    except RuntimeError as error:
-        raise ConfigError(f"the module cannot be copied: {_brief(error)}") from None
-    neurons = [inner for inner in twin.modules() if is_neuron(inner)]
-    if not neurons:
+    twin = fresh_copy(module).double().eval()
+    if not any(map(is_neuron, twin.modules())):
         raise ConfigError("expected a module with spiking neurons, found none in it")
-    several = any(getattr(inner, "step_mode", "s") == "m" for inner in neurons)
-    count = min(steps or 1, _STEPS)
-    generator = torch.Generator().manual_seed(0)
-    levels = torch.tensor(_LEVELS, dtype=torch.float64).view(-1, 1, 1, 1)
-    x = levels * torch.rand((count, _SAMPLES, *shape), generator=generator, dtype=torch.float64)
+    several = several_at_once(twin)
+    count = min(steps or 1, MOST_STEPS)
+    x = images(shape, count, _SAMPLES, torch.float64)
     recorder = _Recorder(twin)
-    sequences, images = [x, x.flatten(2)], [x[0], x[0].flatten(1)]
-    forms = sequences + images if several else images + sequences
-    answers = _first(twin, recorder, forms, x[0].numel())
+    answers = taken(forms(x, several), lambda form: _first(twin, recorder, form, x[0].numel()))
     done = recorder.steps(several)
     if recorder.fed.numel() == x[0].numel() and done > 1:
         x = x[:1].expand(done, *x[0].shape)
@@ -116,28 +107,19 @@ def run(module: nn.Module, shape: Shape, steps: int | None) -> Run:
     return Run(layers, x, answers)
 
 
-def _first(twin: nn.Module, recorder: _Recorder, forms: list[Tensor], frame: int) -> list[Any]:
-    """Call a module with the first form of the input that it takes, samples together."""
-    failures: list[tuple[str, Exception | None]] = []
-    for form in forms:
-        reset(twin)
-        recorder.begin(form)
-        try:
-            with recorder:
-                answer = twin(form)
-            if all(seen.inputs[0].numel() % frame == 0 for seen in recorder.first()):
-                return [answer]
-            failures.append((f"{list(form.shape)}: it takes the samples apart", None))
-        # What torch and both libraries raise at a shape that they do not take; a fault in the
-        # module's own code, such as a name that is not there, passes through.
-        except (RuntimeError, ValueError, AssertionError, IndexError, NotImplementedError) as error:
-            failures.append((f"{list(form.shape)}: {_brief(error)}", error))
-    told, cause = failures[0]
-    raise ConfigError(f"the module takes no input of shape {told}") from cause
+def _first(twin: nn.Module, recorder: _Recorder, form: Tensor, frame: int) -> list[Any]:
+    """Call a module with a form of the input.
 
-
-def _brief(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    Raises:
+        ConfigError: If it takes the samples apart.
+    """
+    reset(twin)
+    recorder.begin(form)
+    with recorder:
+        answer = twin(form)
+    if any(seen.inputs[0].numel() % frame for seen in recorder.first()):
+        raise ConfigError("it takes the samples apart")
+    return [answer]
 
 
 def _check_chain(layers: list[Seen], x: Tensor) -> None:
@@ -152,7 +134,8 @@ def _check_chain(layers: list[Seen], x: Tensor) -> None:
             raise ConfigError(
                 f"layer '{seen.path}' ({type(seen.module).__name__}) is not given what comes from "
                 f"{before}: expected a plain chain of layers; branches, recurrence and functions "
-                "other than pooling and flattening between layers are not expressed"
+                "other than pooling and flattening between layers are not expressed; `wrap_module` "
+                "takes them as they are"
             )
         before, given = f"'{seen.path}'", seen.given
 
