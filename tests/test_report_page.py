@@ -13,7 +13,7 @@ from spikedoor.records.query import Table
 from spikedoor.records.samples import Film, Samples
 from spikedoor.records.traces import Course, OutputTraces, Probed
 from spikedoor.report.page import Content, of_leaderboard, of_records, of_study, page
-from spikedoor.study.experiment import read_table
+from spikedoor.study.toml import read_table
 
 
 def told(content: bytes) -> dict:

@@ -11,9 +11,9 @@ from spikedoor.defences import DEFENCES, Detection
 from spikedoor.defences.defender import Defender
 from spikedoor.defences.inputs import Inputs, spread
 from spikedoor.errors import ConfigError
+from spikedoor.metrics.findings import Detected, detection_scores
 from spikedoor.records import Store
 from spikedoor.study import Campaign, Experiment, Sweep
-from spikedoor.study.defending import Detected, detection_scores
 from spikedoor.study.engines import InProcess
 from spikedoor.study.nodes import walk
 

@@ -15,7 +15,7 @@ SCHEMA = 1
 MARK = "store.json"
 SMALL = 1 << 20
 BAD_JSON = (OSError, ValueError, LookupError, TypeError, RecursionError)
-_ROOMS = ("entries", "aside", "claims", "failures", "pins")
+_ROOMS = ("entries", "aside", "claims", "failures", "pins", "indexes")
 
 
 def open_folder(folder: Path, create: bool) -> Path:

@@ -7,6 +7,7 @@ never changes:
     entries/ab/ab12.../            one entry: entry.json and its artefacts
     aside/                         damaged entries, kept for a look
     claims/  failures/  pins/      who computes what, what went wrong, what is still wanted
+    indexes/                       where the results of a sweep lie; see `spikedoor.study.index`
 """
 
 from __future__ import annotations
