@@ -9,7 +9,7 @@ from spikedoor.errors import ConfigError
 from spikedoor.records.columns import companions, identification
 from spikedoor.records.query import Table
 from spikedoor.report.charts.series import Row, final_stages, named
-from spikedoor.report.page.html import Content, cell, filled
+from spikedoor.report.page.content import Content, cell, filled
 
 __all__ = ["BOARD", "axes_of", "board", "final_rows", "named_by", "of_leaderboard", "share"]
 

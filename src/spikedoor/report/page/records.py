@@ -10,7 +10,7 @@ from typing import Any
 from spikedoor.metrics import Rate, Ratio, Scores
 from spikedoor.records import Record
 from spikedoor.records.samples import Samples
-from spikedoor.report.page.html import Content, cell, filled, point
+from spikedoor.report.page.content import Content, cell, filled, point
 from spikedoor.report.page.samples import galleries, lacking, players, traces
 from spikedoor.report.rows import label, notes, rows
 

@@ -12,7 +12,7 @@ from spikedoor.records.query import Table
 from spikedoor.report.charts.overhead import times
 from spikedoor.report.charts.series import TITLES, Row
 from spikedoor.report.page.board import BOARD, axes_of, board, final_rows, named_by, share
-from spikedoor.report.page.html import Content, filled, point
+from spikedoor.report.page.content import Content, filled, point
 
 __all__ = ["of_study"]
 
