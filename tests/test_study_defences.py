@@ -87,6 +87,21 @@ def test_an_eliminator_depends_on_nothing_triggered(made):
             assert own == {"data"}
 
 
+def test_a_plain_ann_is_repaired_as_well_and_has_no_synaptic_operations(tmp_path):
+    sweep = SWEEP.model_copy(
+        update={
+            "set": {"rule": {"name": "ann", "training": QUICK}},
+            "grid": {"defence.method": [{"name": "fine-tuning", "training": {"epochs": 1}}]},
+        }
+    )
+    campaign = Campaign.of(sweep, Store(tmp_path / "store"))
+    assert not campaign.run(InProcess(campaign.workshop)).failed
+    assert [row["stage"] for row in campaign.rows()] == ["ann", "repaired"]
+    (row,) = rows(campaign, stage="repaired")
+    assert row["effectiveness"] is not None
+    assert (row["operations"], row["firing_rate"]) == (None, None)
+
+
 def test_a_repaired_ann_is_converted_on_clean_samples(made):
     (node,) = [
         n

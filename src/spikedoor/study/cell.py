@@ -135,15 +135,18 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
         for phase in phases
         for triggered in (False, True)
     }
+    # The rule 'ann' has nothing but a network without spikes, repaired or not.
+    last = experiment.rule.phases()[-1].stage
+    silent = {"ann", "repaired"} if last == "ann" else {"ann"}
     activity = {
         question: replace(node, kind="activity", config=node.config | {"samples": _WATCHED})
         for question, node in answers.items()
-        if question.owner == "victim" and question.stage != "ann"
+        if question.owner == "victim" and question.stage not in silent
     }
     operations = {
         phase.stage: replace(activity[Question("victim", phase.stage, False)], kind="operations")
         for phase in phases[-2:]
-        if "repaired" in stages["victim"]
+        if "repaired" in stages["victim"] and phase.stage not in silent
     }
     by_stage = {phase.stage: phase for phase in phases}
     made = stages, by_stage, answers, activity, detections, operations

@@ -160,7 +160,8 @@ class _Reader:
         """Return synaptic operations after a repair as a share of those before it."""
         totals = []
         for stage in (_final(group[0]), "repaired"):
-            found = [self._result(one.operations[stage]) for one in group]
+            keys = [one.operations.get(stage) for one in group]
+            found = [None if key is None else self._result(key) for key in keys]
             if any(one is None for one in found):
                 return None
             totals.append(float(np.concatenate(found).sum()))
