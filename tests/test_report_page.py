@@ -124,6 +124,41 @@ def test_few_lines_share_a_chart_and_many_have_one_each():
         }  # fmt: skip
 
 
+def test_a_part_and_a_stage_that_are_called_like_their_rule_are_told_once():
+    def of(name, rule, stage, trigger, **more):
+        about = {"part": name, "rule": rule, "attack.trigger": trigger}
+        return row(0, 0.9, 0.8, 0.9, stage=stage, **about, T=4) | more
+
+    plain = [
+        of(rule, rule, stage, trigger, **{"attack.rate": rate})
+        for rule, stage in (("direct", "direct"), ("hybrid", "finetuned"), ("ann", "ann"))
+        for trigger in ("patch", "blended")
+        for rate in (0.01, 0.1)
+    ]
+    found = of_study("three", Table.of(plain), "")
+    lines = {one["name"] for c in section(found, "Poison rate")["charts"] for one in c["series"]}
+    assert lines == {"LR_B direct", "LR_H hybrid", "ann"}
+    methods = [line[0] for line in section(found, "The board")["table"]["rows"]]
+    assert methods == ["LR_B direct", "LR_H hybrid", "ann"]
+    assert {"part", "rule"} <= set(section(found, "Every row")["table"]["columns"])
+
+    # Parts that say more than the rule stay.
+    parts = [one | {"part": f"{one['part']}, {one['attack.trigger']}"} for one in plain]
+    board = section(of_study("more", Table.of(parts), ""), "The board")["table"]["rows"]
+    assert board[0][0] == "LR_B direct, direct, patch"
+
+    score = dict.fromkeys(("auroc", "auroc.low", "auroc.high", "auroc.count"), 0.7)
+    looked = [
+        of(rule, rule, rule, "patch", **score, **{"defence.method": method})
+        for rule in ("direct", "ann")
+        for method in ("scan", "beatrix")
+    ]
+    found = of_study("defended", Table.of(looked), "")
+    assert section(found, "The board")["table"]["columns"] == ["method", "LR_B direct", "ann"]
+    (chart,) = section(found, "Detectors")["charts"]
+    assert [one["name"] for one in chart["series"]] == ["LR_B direct", "ann"]
+
+
 def test_steps_come_from_their_own_rows_and_times_from_each_stage_once():
     rows = [converted(n, 8, c=0.9, a=0.8, r=0.9) for n in ("max", "other")]
     steps = [converted(n, t, c=0.9, a=0.8, r=0.9) for n in ("max", "other") for t in range(1, 9)]
