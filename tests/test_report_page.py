@@ -96,6 +96,7 @@ def test_a_study_is_drawn_by_what_varies_and_names_what_is_missing(study):
     (asr,) = (chart for chart in charts if chart["title"].startswith("ASR"))
     (line,) = asr["series"]
     assert [(p["x"], p["y"]) for p in line["points"]] == [(0.01, 0.2), (0.1, 0.8)]
+    assert "Student" in section(study, "Every row")["note"]
     board = section(study, "The board")["table"]
     cells = [cell for line in board["rows"] for cell in line[1:]]
     assert any(cell["text"] == "missing" and "out of memory" in cell["small"] for cell in cells)

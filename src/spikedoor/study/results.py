@@ -20,7 +20,7 @@ from spikedoor.metrics import (
 from spikedoor.metrics.findings import Detected, detection_scores
 from spikedoor.progress import bar
 from spikedoor.records import Entry, Store
-from spikedoor.records.columns import TIMES
+from spikedoor.records.columns import RANGES, TIMES
 from spikedoor.study import kept
 from spikedoor.study.index import Index
 from spikedoor.study.measures import DETECTION, REPAIR, companied, mean, scores_of
@@ -112,7 +112,7 @@ class _Reader:
             measured = scores_of(
                 found,
                 twin(step) if twin else None,
-                {name: mean_interval(seen[:step].mean(0)) for name, seen in rates.items()},
+                {n: mean_interval(seen[:step].mean(0), RANGES[n]) for n, seen in rates.items()},
             )
             status = "diverged" if found.diverged else "done"
             yield {"T": step, **measured, **times, "status": status, "reason": None}
@@ -161,8 +161,8 @@ class _Reader:
         totals = []
         for stage in (_final(group[0]), "repaired"):
             keys = [one.operations.get(stage) for one in group]
-            found = [None if key is None else self._result(key) for key in keys]
-            if any(one is None for one in found):
+            found = [self._result(key) for key in keys if key is not None]
+            if len(found) < len(keys) or any(one is None for one in found):
                 return None
             totals.append(float(np.concatenate(found).sum()))
         return totals[1] / totals[0] if totals[0] else None

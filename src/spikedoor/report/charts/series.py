@@ -166,7 +166,7 @@ def caption(what: str, rows: Sequence[Row], measures: Sequence[str]) -> str:
     diverged = sum(row["status"] == "diverged" for row in rows)
     told = [
         f"{what}. Means over n = {runs} runs; bars: Student's 95 % interval, of a single run that "
-        "of its test samples, cut at the frame."
+        "of its test samples, cut at 0 and 100 % and at the frame."
     ]
     if diverged:
         told.append(f"No ASR at {diverged} of {len(rows)} points, where accuracy is near chance.")

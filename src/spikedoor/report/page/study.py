@@ -8,6 +8,7 @@ from typing import Any
 
 from spikedoor.errors import ConfigError
 from spikedoor.records.columns import companions, measures
+from spikedoor.records.display import layout
 from spikedoor.records.query import Table
 from spikedoor.report.charts.overhead import times
 from spikedoor.report.charts.series import TITLES, Row
@@ -64,7 +65,7 @@ def of_study(
         {"title": "The board", "note": BOARD, "table": board(final, own)},
         {"title": "The triggers", **(triggers or {})},
         {"title": "Time", "note": _TIME, "charts": _overhead(table)},
-        {"title": "Every row", "table": _table(table, axes)},
+        {"title": "Every row", "note": layout(table).note, "table": _table(table, axes)},
         {"title": "To do it again", "texts": [{"title": "Command", "text": command, "open": True}]},
     ]
     return Content(
@@ -226,7 +227,7 @@ def _repairs(rows: Sequence[Row], axes: Sequence[str]) -> list[dict[str, Any]]:
     def trade(row: Row) -> dict[str, Any]:
         x, told = 100 * row["attack_success"], _told(row, "attack_success")
         ends = (row.get(f"attack_success.{end}") for end in ("low", "high"))
-        left, right = (x if end is None else 100 * min(max(end, 0), 1) for end in ends)
+        left, right = (x if end is None else 100 * end for end in ends)
         about = f"{named_by(row, axes, ('stage', 'T'))}\nASR {told}, clean accuracy"
         return {**_point(row, x, "clean_accuracy", about), "left": left, "right": right}
 
