@@ -89,6 +89,9 @@ def test_mistakes_are_one_line(cli, tmp_path, tiny):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").touch()
     (tmp_path / "file").touch()
+    (tmp_path / "void.toml").touch()
+    (tmp_path / "wrong").mkdir()
+    (tmp_path / "wrong" / "record.json").write_text("{}")
     cut = tmp_path / "cut" / "MNIST" / "raw"
     cut.mkdir(parents=True)
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
@@ -105,7 +108,17 @@ def test_mistakes_are_one_line(cli, tmp_path, tiny):
         (2, "'spikedoor list presets' names the presets", ["run", "nothing"]),
         (2, "found a sweep; see 'spikedoor sweep'", ["run", "sweep.toml"]),
         (2, "found one experiment; see 'spikedoor run'", ["sweep", tiny]),
-        (2, "cannot be read (Is a directory)", ["check", "full"]),
+        (2, "full: expected a file in TOML, found a folder", ["check", "full"]),
+        (2, "full: expected a file in TOML, found a folder", ["sweep", "full"]),
+        (2, "void.toml: expected a sweep, found no key in it", ["sweep", "void.toml"]),
+        (3, "file ending in .nir, or --data alone, found nothing there; did you mean 'full'?",
+         ["audit", "fulll"]),
+        (3, "with record.json) or of a victim (victim.json)", ["audit", "file"]),
+        (3, "full: expected a folder that 'spikedoor run' has made, with record.json, found a",
+         ["defend", "full", "--with", "beatrix"]),
+        (3, "file: expected a folder that 'spikedoor run' has made", ["probe", "file"]),
+        (3, "or a sweep's FILE.toml, found nothing there", ["report", "nothing"]),
+        (3, "wrong: the record is damaged ('schema' is missing)", ["report", "wrong"]),
         (2, "bad.toml: not valid TOML", ["run", "bad.toml"]),
         (2, "latin.toml: not valid TOML", ["run", "latin.toml"]),
         (2, "deep.toml: not valid TOML", ["run", "deep.toml"]),

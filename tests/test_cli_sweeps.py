@@ -112,7 +112,7 @@ def test_status_and_explain(cli, tmp_path, sweep, monkeypatch):
         (["sweep", "none.toml"], "none.toml: cannot be read"),
         (["sweep", "FILE", "--set", "seed=[1]"], "seed: unknown key; did you mean 'seeds'?"),
         (["sweep", "FILE", "--set", "grid.attack.rate=[7]"], "attack.rate=7: attack.rate: input"),
-        (["sweep", "FILE", "--store", "FILE"], "Not a directory"),
+        (["sweep", "FILE", "--store", "FILE"], "expected the folder of a store, found a file"),
         (["sweep", "FILE", "--address", "auto"], "--address: expected only with --engine ray"),
         (["sweep", "FILE", "--workers", "-1"], "--workers"),
         (["table", "FILE", "--where", "stag=ann"], "unknown column 'stag'; did you mean 'stage'?"),

@@ -35,9 +35,11 @@ def sweep_of(file: Path, settings: list[str] | None) -> Sweep:
     from spikedoor.errors import ConfigError
     from spikedoor.study import load_sweep
     from spikedoor.study.sweep import is_sweep
+    from spikedoor.study.toml import read_table
 
     if not is_sweep(file):
-        raise ConfigError(f"{file}: expected a sweep, found one experiment; see 'spikedoor run'")
+        found = "one experiment; see 'spikedoor run'" if read_table(file) else "no key in it"
+        raise ConfigError(f"{file}: expected a sweep, found {found}")
     return load_sweep(file, tuple(settings or ()))
 
 

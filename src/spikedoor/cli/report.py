@@ -128,6 +128,7 @@ def _command(file: Path, store: Path, settings: list[str] | None) -> str:
 def _runs(folders: list[Path]) -> Content:
     """Read the runs in folders, or in folders of such."""
     from spikedoor.errors import MissingDataError
+    from spikedoor.files import missed
     from spikedoor.records import Record
     from spikedoor.records.samples import Samples
     from spikedoor.report.page import of_records
@@ -137,9 +138,8 @@ def _runs(folders: list[Path]) -> Content:
         nested = (folder, *sorted(folder.glob("*/")))
         found = [place for place in nested if (place / "record.json").is_file()]
         if not found:
-            raise MissingDataError(
-                f"{folder}: expected a folder of a run, or of several, with record.json; found none"
-            )
+            wanted = "a folder of a run, or of several, with record.json, or a sweep's FILE.toml"
+            raise MissingDataError(missed(folder, wanted))
         places += found
     records = {str(place): Record.read(place) for place in places}
     return of_records(records, {place: Samples.read(place, records[place]) for place in records})

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from spikedoor.data.files import sha256
-from spikedoor.errors import ConfigError, DataError, OutputError
+from spikedoor.errors import ConfigError, DataError, OutputError, reason
 from spikedoor.files import make_folder, new_folder, read_plain, remove, write_bytes, write_file
 from spikedoor.records.claims import claimed
 from spikedoor.records.entry import (
@@ -269,4 +269,6 @@ def _pinned(path: Path) -> list[str]:
     try:
         return [check_key(key) for key in json.loads(read_plain(path, _LARGE))["keys"]]
     except BAD_JSON as error:
-        raise DataError(f"{path}: the pin is damaged ({error}); pin again or remove it") from None
+        raise DataError(
+            f"{path}: the pin is damaged ({reason(error)}); pin again or remove it"
+        ) from None

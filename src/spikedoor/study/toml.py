@@ -51,9 +51,17 @@ def read_table(path: str | Path) -> dict[str, Any]:
             return dict(json.loads(read_plain(path, _MAX_JSON, follow=True))["experiment"])
         return tomllib.loads(read_plain(path, _MAX_TOML, follow=True).decode())
     except OSError as error:
+        if path.is_dir():
+            run = path / "record.json"
+            near = f"; of a run it is '{run}'" if run.is_file() else ""
+            raise ConfigError(f"{path}: expected a file in TOML, found a folder{near}") from None
         near = "" if path.exists() else hint(str(path), _beside(path), listed=False)
         raise ConfigError(f"{path}: cannot be read ({error.strerror}){near}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: not valid TOML: byte {error.start} is no UTF-8; expected plain text"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     except RecursionError:
         language = "JSON" if path.suffix == ".json" else "TOML"
