@@ -17,6 +17,7 @@ import spikedoor
 from spikedoor.cli import main
 from spikedoor.cli.catalogue import KINDS, family
 from spikedoor.cli.parameters import snippet
+from spikedoor.errors import MissingDataError
 from spikedoor.records import Record
 from spikedoor.study import Experiment
 
@@ -260,6 +261,29 @@ def test_env(cli, monkeypatch, tmp_path):
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (raw / f"{name}-ubyte").touch()
     assert "mnist          present" in cli("env")[1]
+
+
+def test_env_tells_recordings_that_must_be_there_from_what_is_built_in(cli, monkeypatch, tmp_path):
+    monkeypatch.setenv("SPIKEDOOR_DATA", str(tmp_path))
+    told = json.loads(cli("env", "--json")[1])["datasets"]
+    names = ("cifar10-dvs", "dvs-gesture", "n-caltech101", "nmnist")
+    assert [told[name] for name in names] == [
+        "missing CIFAR10DVS/airplane",
+        "missing DvsGesture/trials_to_train.txt",
+        "missing Caltech101",
+        "missing NMNIST/Train",
+    ]
+    built_in = {name for name, state in told.items() if state == "built in"}
+    for name in family("datasets").names():
+        if told[name] != "your own files":  # what env says is what loading finds
+            try:
+                family("datasets")[name](train_limit=20, test_limit=20).load()
+            except MissingDataError:
+                assert name not in built_in
+            else:
+                assert name in built_in
+    (tmp_path / "Caltech101.zip").touch()
+    assert json.loads(cli("env", "--json")[1])["datasets"]["n-caltech101"] == "present"
 
 
 # Running
