@@ -14,7 +14,7 @@ from spikedoor.component import Component
 from spikedoor.data.base import Dataset, ImageSet, Modality
 from spikedoor.data.download import Remote, fetch
 from spikedoor.data.events.framing import FrameSet
-from spikedoor.data.events.recordings import EventSet
+from spikedoor.data.events.labelled import EventSet
 from spikedoor.data.files import data_root, locate
 from spikedoor.data.strata import first_come, fold
 from spikedoor.errors import ConfigError, DataError, MissingDataError
