@@ -51,12 +51,15 @@ def operations(
 
 
 def synapses_of(layer: nn.Conv2d | nn.Linear) -> float:
-    """Return how many weights a value meets: all outputs, or channels times kernel over stride."""
+    """Return how many weights a value meets: all outputs, or kernels over stride.
+
+    Of a convolution, those of the channels of the value's own group alone.
+    """
     if isinstance(layer, nn.Linear):
         return layer.out_features
     height, width = layer.kernel_size
     rows, columns = layer.stride
-    return layer.out_channels * height * width / (rows * columns)
+    return layer.out_channels / layer.groups * height * width / (rows * columns)
 
 
 @contextmanager
