@@ -7,9 +7,10 @@ from spikedoor.attack import Attack
 from spikedoor.attack.triggers import EventStatic, Patch
 from spikedoor.data import Digits
 from spikedoor.data.events.simulated import DigitsDvs
+from spikedoor.data.strata import spread
 from spikedoor.defences import DEFENCES, Detection
 from spikedoor.defences.defender import Defender
-from spikedoor.defences.inputs import Inputs, spread
+from spikedoor.defences.inputs import Inputs
 from spikedoor.errors import ConfigError
 from spikedoor.metrics.findings import Detected, detection_scores
 from spikedoor.records import Store

@@ -12,6 +12,7 @@ from spikedoor.attack.poisoned import ChallengeSet, PoisonedSet
 from spikedoor.attack.triggers.base import Trigger
 from spikedoor.attack.triggers.learned import Weights, prepared
 from spikedoor.data.base import Dataset, SampleSet
+from spikedoor.data.strata import spread
 from spikedoor.defences import (
     DataDetector,
     Defender,
@@ -19,7 +20,7 @@ from spikedoor.defences import (
     InputDetector,
     ModelDetector,
 )
-from spikedoor.defences.inputs import Inputs, spread
+from spikedoor.defences.inputs import Inputs
 from spikedoor.defences.plan import DefencePlan
 from spikedoor.metrics.findings import Detected
 from spikedoor.rules import Rule

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spikedoor.data.base import SampleSet
+from spikedoor.data.strata import spread
 from spikedoor.errors import ConfigError
 from spikedoor.victim.stage import Stage
 
@@ -38,8 +39,8 @@ def operations(
     """
     if stage.blueprint.neuron is None:
         raise ConfigError(f"stage '{stage.name}' has no spiking neurons to count operations of")
-    count = min(samples, len(data))
-    chosen = np.linspace(0, len(data), count, endpoint=False).astype(np.int64)
+    chosen = spread(len(data), samples)
+    count = len(chosen)
     with _watched(stage) as seen:
         stage.predict(data, seed, chosen, title=None, together=count)
     total = np.zeros(count)
