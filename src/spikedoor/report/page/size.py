@@ -26,6 +26,11 @@ _ORDER = {
 }
 """What may go, the first before all others, and what it is called."""
 
+_ELSEWHERE = {
+    "charts": "Of a sweep, 'spikedoor figures' draws its charts.",
+    "table": "Of a sweep, 'spikedoor table' prints every row.",
+}
+
 Size = Callable[[Any], int]
 
 
@@ -65,11 +70,13 @@ def fitted(content: Content, size: Size, most: int = MOST) -> Content:
         )
     for section, gone in zip(sections, lost, strict=True):
         if gone:
-            section["left"] = (
-                f"Left out, to keep this page below {MOST / 1e6:.0f} MB: "
-                f"{', '.join(gone.values())}. A page of fewer runs, or of part of a sweep (--set), "
-                "has them; of a sweep, 'spikedoor table' prints every row and 'spikedoor figures' "
-                "draws the charts."
+            section["left"] = " ".join(
+                [
+                    f"Left out, to keep this page below {MOST / 1e6:.0f} MB: "
+                    f"{', '.join(gone.values())}. A page of fewer runs, or of part of a sweep "
+                    "(--set), has them.",
+                    *(told for part, told in _ELSEWHERE.items() if part in gone),
+                ]
             )
     return replace(content, sections=tuple(sections))
 
