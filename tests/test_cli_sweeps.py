@@ -187,10 +187,19 @@ def test_what_a_sweep_has_made_is_read_without_torch(cli, tmp_path, sweep):
     away.mkdir()
     for name in ("rates.toml", "runs"):
         (tmp_path / name).rename(away / name)
-    command = [sys.executable, "-c", WITHOUT_TORCH, *verbs, "table rates.toml --set seeds=[7]"]
+    command = [
+        sys.executable,
+        "-c",
+        WITHOUT_TORCH,
+        *verbs,
+        "table rates.toml --set seeds=[7]",
+        "env",
+    ]
     found = subprocess.run(command, cwd=away, capture_output=True, text=True, timeout=60)
-    assert found.stdout == f"{told}ended with 3\n", found.stderr
-    assert found.stderr.startswith("error: rates.toml: torch is not installed, and the store")
+    assert found.stdout == f"{told}ended with 3\nended with 1\n", found.stderr
+    planned, described = found.stderr.splitlines()
+    assert planned.startswith("error: rates.toml: torch is not installed, and the store")
+    assert described.startswith("error: torch is not installed")
     assert {name: (away / name).read_bytes() for name in pages} == pages
 
 

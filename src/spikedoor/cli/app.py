@@ -131,6 +131,11 @@ def _outcome(arguments: list[str] | None) -> int:
         if is_verbose():
             traceback.print_exc()
         return _complain(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        told = "torch is not installed: pip install torch; report, figures and table do without"
+        return _complain(told, 1)
     except _UsageError as error:
         message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
         context = getattr(error, "ctx", None)
