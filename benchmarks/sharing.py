@@ -24,7 +24,7 @@ from spikedoor.records import Store
 from spikedoor.study import Campaign, Sweep, Workshop, engine_of, load_sweep
 from spikedoor.study.cell import Cell, cell
 from spikedoor.study.nodes import Node, walk
-from spikedoor.study.run import evaluation
+from spikedoor.study.pipe import evaluation
 
 TRAININGS = ("ann", "direct", "finetuned")
 

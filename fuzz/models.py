@@ -17,9 +17,12 @@ from spikedoor.records.entry import _decode, _seal, encode
 from spikedoor.records.samples import Film, Samples
 from spikedoor.records.store import Store
 from spikedoor.records.traces import Course, OutputTraces, Probed
-from spikedoor.study.experiment import override
-from spikedoor.study.preset import load_preset, presets
+from spikedoor.study import Campaign
+from spikedoor.study.index import Index
+from spikedoor.study.preset import load_preset
+from spikedoor.study.results import rows
 from spikedoor.study.sweep import load_sweep
+from spikedoor.study.toml import override, presets
 from spikedoor.victim import Victim, nir
 
 import store_cases  # isort: skip (target.py says where the tests are)
@@ -112,6 +115,20 @@ def _read_sweep(data: bytes) -> None:
         sweep.experiments()
 
 
+def _index() -> list[bytes]:
+    store, sweep = Store(scratch() / "indexed"), _put({"sweep.toml": _sweeps()[0]}, "toml")
+    Campaign.of(load_sweep(sweep / "sweep.toml"), store).index.write(store, "seed")
+    return [(store.folder / "indexes" / "seed.json").read_bytes()]
+
+
+def _read_index(data: bytes) -> None:
+    store = Store(scratch() / "indexed")
+    _put({"one.json": data}, "indexed/indexes")
+    index = Index.read(store, "one")
+    if index is not None:
+        rows(index, store)
+
+
 def _read_setting(data: bytes) -> None:
     kind, _, text = data.decode("utf-8", "replace").partition(" ")
     if kind == "--set":
@@ -142,6 +159,7 @@ TARGETS = {
     ),
     "experiment": Target(_experiments, _read_experiment, TOML),
     "sweep": Target(_sweeps, _read_sweep, TOML),
+    "index": Target(_index, _read_index, (b"answers", b"inputs", b"stages", b"version")),
     "setting": Target(
         lambda: [b"--set a.b=0.1", b"--set a.b={c = 2}", b"--where x in 4,8"], _read_setting
     ),

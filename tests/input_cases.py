@@ -8,8 +8,9 @@ from event_cases import bands
 
 from spikedoor.attack import Attack, EventStatic
 from spikedoor.data.base import Dataset
+from spikedoor.data.strata import spread
 from spikedoor.defences import Detection
-from spikedoor.defences.inputs import Inputs, spread
+from spikedoor.defences.inputs import Inputs
 from spikedoor.metrics import auroc
 from spikedoor.rules import Direct, Training
 from spikedoor.rules.optimisers import Adam, Constant

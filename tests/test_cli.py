@@ -17,6 +17,7 @@ import spikedoor
 from spikedoor.cli import main
 from spikedoor.cli.catalogue import KINDS, family
 from spikedoor.cli.parameters import snippet
+from spikedoor.errors import MissingDataError
 from spikedoor.records import Record
 from spikedoor.study import Experiment
 
@@ -89,6 +90,9 @@ def test_mistakes_are_one_line(cli, tmp_path, tiny):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").touch()
     (tmp_path / "file").touch()
+    (tmp_path / "void.toml").touch()
+    (tmp_path / "wrong").mkdir()
+    (tmp_path / "wrong" / "record.json").write_text("{}")
     cut = tmp_path / "cut" / "MNIST" / "raw"
     cut.mkdir(parents=True)
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
@@ -105,7 +109,17 @@ def test_mistakes_are_one_line(cli, tmp_path, tiny):
         (2, "'spikedoor list presets' names the presets", ["run", "nothing"]),
         (2, "found a sweep; see 'spikedoor sweep'", ["run", "sweep.toml"]),
         (2, "found one experiment; see 'spikedoor run'", ["sweep", tiny]),
-        (2, "cannot be read (Is a directory)", ["check", "full"]),
+        (2, "full: expected a file in TOML, found a folder", ["check", "full"]),
+        (2, "full: expected a file in TOML, found a folder", ["sweep", "full"]),
+        (2, "void.toml: expected a sweep, found no key in it", ["sweep", "void.toml"]),
+        (3, "file ending in .nir, or --data alone, found nothing there; did you mean 'full'?",
+         ["audit", "fulll"]),
+        (3, "with record.json) or of a victim (victim.json)", ["audit", "file"]),
+        (3, "full: expected a folder that 'spikedoor run' has made, with record.json, found a",
+         ["defend", "full", "--with", "beatrix"]),
+        (3, "file: expected a folder that 'spikedoor run' has made", ["probe", "file"]),
+        (3, "or a sweep's FILE.toml, found nothing there", ["report", "nothing"]),
+        (3, "wrong: the record is damaged ('schema' is missing)", ["report", "wrong"]),
         (2, "bad.toml: not valid TOML", ["run", "bad.toml"]),
         (2, "latin.toml: not valid TOML", ["run", "latin.toml"]),
         (2, "deep.toml: not valid TOML", ["run", "deep.toml"]),
@@ -247,6 +261,29 @@ def test_env(cli, monkeypatch, tmp_path):
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (raw / f"{name}-ubyte").touch()
     assert "mnist          present" in cli("env")[1]
+
+
+def test_env_tells_recordings_that_must_be_there_from_what_is_built_in(cli, monkeypatch, tmp_path):
+    monkeypatch.setenv("SPIKEDOOR_DATA", str(tmp_path))
+    told = json.loads(cli("env", "--json")[1])["datasets"]
+    names = ("cifar10-dvs", "dvs-gesture", "n-caltech101", "nmnist")
+    assert [told[name] for name in names] == [
+        "missing CIFAR10DVS/airplane",
+        "missing DvsGesture/trials_to_train.txt",
+        "missing Caltech101",
+        "missing NMNIST/Train",
+    ]
+    built_in = {name for name, state in told.items() if state == "built in"}
+    for name in family("datasets").names():
+        if told[name] != "your own files":  # what env says is what loading finds
+            try:
+                family("datasets")[name](train_limit=20, test_limit=20).load()
+            except MissingDataError:
+                assert name not in built_in
+            else:
+                assert name in built_in
+    (tmp_path / "Caltech101.zip").touch()
+    assert json.loads(cli("env", "--json")[1])["datasets"]["n-caltech101"] == "present"
 
 
 # Running

@@ -7,7 +7,6 @@ import pytest
 
 from spikedoor.cli import names
 from spikedoor.cli.catalogue import family
-from spikedoor.study import presets
 
 
 @pytest.fixture
@@ -31,10 +30,6 @@ def test_members_are_those_that_are_registered(kind):
     ours = [n for n in members.names() if members[n].__module__.startswith("spikedoor.")]
     assert names.members(kind) == ours
     assert names.singular(kind) == members.kind
-
-
-def test_presets_are_those_of_the_study():
-    assert list(names.preset_files().items()) == list(presets().items())
 
 
 def test_verbs_options_kinds_and_members(complete):

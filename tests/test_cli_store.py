@@ -86,8 +86,8 @@ def test_mistakes_are_one_line(cli, store, tmp_path):
         (2, "Missing argument 'DIR'", ["size"]),
         (2, "Did you mean 'verify'", ["verfy", "store"]),
         (2, "--grace", ["gc", "store", "--grace", -1]),
-        (3, "no store here", ["size", "missing"]),
-        (3, "no store here", ["verify", "other"]),
+        (3, "with store.json, found nothing there", ["size", "missing"]),
+        (3, "with store.json, found", ["verify", "other"]),
         (3, "schema 9, this version reads 1", ["gc", "newer"]),
         (3, "pin is damaged", ["gc", "store"]),
     ]

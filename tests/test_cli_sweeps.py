@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,11 @@ import time
 
 import pytest
 
+from spikedoor.errors import DataError, MissingDataError
 from spikedoor.records import Store
+from spikedoor.study import Campaign, load_sweep
+from spikedoor.study.index import Index, identity
+from spikedoor.study.nodes import walk
 
 TEXT = """
 seeds = [0, 1]
@@ -107,7 +112,7 @@ def test_status_and_explain(cli, tmp_path, sweep, monkeypatch):
         (["sweep", "none.toml"], "none.toml: cannot be read"),
         (["sweep", "FILE", "--set", "seed=[1]"], "seed: unknown key; did you mean 'seeds'?"),
         (["sweep", "FILE", "--set", "grid.attack.rate=[7]"], "attack.rate=7: attack.rate: input"),
-        (["sweep", "FILE", "--store", "FILE"], "Not a directory"),
+        (["sweep", "FILE", "--store", "FILE"], "expected the folder of a store, found a file"),
         (["sweep", "FILE", "--address", "auto"], "--address: expected only with --engine ray"),
         (["sweep", "FILE", "--workers", "-1"], "--workers"),
         (["table", "FILE", "--where", "stag=ann"], "unknown column 'stag'; did you mean 'stage'?"),
@@ -147,3 +152,88 @@ def test_interrupted_it_keeps_what_is_done_and_goes_on(tmp_path, sweep):
     assert process.returncode == 130, (out, err)
     assert err.strip() == "interrupted; nothing is half-written"
     assert list(Store(tmp_path / "runs" / "store", create=False).entries())
+
+
+WITHOUT_TORCH = """
+import sys
+class Without:
+    def __init__(self, finder):
+        self._finder = finder
+    def find_spec(self, name, *more):
+        return None if name.split('.')[0] == 'torch' else self._finder.find_spec(name, *more)
+    def __getattr__(self, name):
+        return getattr(self._finder, name)
+sys.meta_path = [Without(finder) for finder in sys.meta_path]
+from spikedoor.cli import main
+for verb in sys.argv[1:]:
+    try:
+        main(verb.split())
+    except SystemExit as ended:
+        print("ended with", ended.code)
+"""
+
+
+def test_what_a_sweep_has_made_is_read_without_torch(cli, tmp_path, sweep):
+    assert cli("sweep", sweep)[0] == 0
+    verbs = (
+        "table rates.toml --json",
+        "report rates.toml --out page.html",
+        "report rates.toml --leaderboard --out board.html",
+        "figures rates.toml --kind rate,migration --format svg",
+    )
+    told = "".join(f"{cli(*verb.split())[1]}ended with 0\n" for verb in verbs)
+    pages = {name: (tmp_path / name).read_bytes() for name in ("page.html", "board.html")}
+    away = tmp_path / "away"  # as on another machine
+    away.mkdir()
+    for name in ("rates.toml", "runs"):
+        (tmp_path / name).rename(away / name)
+    command = [
+        sys.executable,
+        "-c",
+        WITHOUT_TORCH,
+        *verbs,
+        "table rates.toml --set seeds=[7]",
+        "env",
+    ]
+    found = subprocess.run(command, cwd=away, capture_output=True, text=True, timeout=60)
+    assert found.stdout == f"{told}ended with 3\nended with 1\n", found.stderr
+    planned, described = found.stderr.splitlines()
+    assert planned.startswith("error: rates.toml: torch is not installed, and the store")
+    assert described.startswith("error: torch is not installed")
+    assert {name: (away / name).read_bytes() for name in pages} == pages
+
+
+def test_a_page_without_the_data_says_so(cli, tmp_path, sweep, monkeypatch):
+    def gone(*_):
+        raise MissingDataError("digits: gone")
+
+    monkeypatch.setattr("spikedoor.study.triggers.triggers", gone)
+    assert cli("report", sweep)[0] == 0
+    assert "digits: gone" in (tmp_path / "report.html").read_text()
+
+
+def test_an_index_is_found_by_what_the_file_says_and_read_with_care(tmp_path, sweep):
+    store = Store(tmp_path / "store")
+    name = identity(sweep)
+    campaign = Campaign.of(load_sweep(sweep), store)
+    campaign.index.write(store, name)
+    (tmp_path / "else").mkdir()
+    copy = shutil.copy(sweep, tmp_path / "else" / "other.toml")
+    assert identity(copy) == name != identity(copy, ["seeds=[0]"])
+    assert Index.read(store, "other") is None
+    found = Index.read(store, name)
+    assert found == campaign.index
+    leaf = campaign.leaves()[-1]
+    order = [node.key for node in walk(leaf) if node.stored]
+    assert list(found.behind(leaf.key)) == order
+    path = store.folder / "indexes" / f"{name}.json"
+    whole = path.read_text()
+    for wrong in (
+        whole[:-9],
+        whole.replace(leaf.key, 64 * "0", 1),
+        whole.replace("answers", "ann"),
+    ):
+        assert wrong != whole
+        path.write_text(wrong)
+        with pytest.raises(DataError, match="the index is damaged"):
+            Index.read(store, name)

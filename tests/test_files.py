@@ -11,6 +11,7 @@ from spikedoor.errors import OutputError
 from spikedoor.files import (
     check_free,
     make_folder,
+    missed,
     new_folder,
     read_plain,
     remove,
@@ -295,3 +296,15 @@ def test_only_regular_files_within_the_limit_are_read(tmp_path):
     for name, limit in (("file", 4), ("link", 5), ("pipe", 5), ("", 5), ("missing", 5)):
         with pytest.raises(OSError, match=r"\S"):
             read_plain(tmp_path / name, limit)
+
+
+def test_what_a_path_leads_to_is_told_in_words(tmp_path):
+    (tmp_path / "run-1").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    names = ("run-1", "full", "full/file", "run1")
+    told = {name: missed(tmp_path / name, "a run") for name in names}
+    assert told["run-1"].endswith("expected a run, found an empty folder")
+    assert told["full"].endswith("found a folder without it")
+    assert told["full/file"].endswith("found a file")
+    assert told["run1"].endswith(f"found nothing there; did you mean '{tmp_path / 'run-1'}'?")

@@ -268,6 +268,25 @@ class TestMeanOverSeeds:
         with pytest.raises(ConfigError, match="one or more finite numbers"):
             mean_interval(values)
 
+    def test_a_share_ends_where_shares_end(self):
+        mean = mean_interval([0.95, 0.97, 0.99], (0, 1))
+        assert mean.interval == (pytest.approx(0.97 - 4.302653 * 0.02 / math.sqrt(3)), 1)
+        mean = mean_interval([0.0, 0.02], (0, 1))
+        assert mean.interval == (0, pytest.approx(0.01 + 12.7062 / 100))
+        assert mean_interval([0.9, 1.1], (0, math.inf)).interval == (0, pytest.approx(1 + 1.27062))
+        with pytest.raises(ConfigError, match="from 0 to 1"):
+            mean_interval([0.5, 1.5], (0, 1))
+
+    def test_a_cut_holds_a_true_share_just_as_often(self):
+        draw = np.random.default_rng(0)
+        for truth in (0.001, 0.5, 0.998):
+            for row in draw.binomial(500, truth, size=(300, 3)) / 500:
+                (low, high), (least, most) = (
+                    mean_interval(row, *more).interval for more in ((), ((0, 1),))
+                )
+                assert (low <= truth <= high) == (least <= truth <= most)
+                assert 0 <= least <= most <= 1
+
     def test_covers_the_simulated_truth(self):
         runs = np.random.default_rng(0).normal(0.9, 0.02, size=(4000, 3))
         means = [mean_interval(row) for row in runs.tolist()]

@@ -169,5 +169,11 @@ def test_a_file_that_fails_is_told_once(cli, monkeypatch):
     assert err.endswith("bad.py, line 2: ZeroDivisionError: division by zero\n")
 
 
-def test_the_option_after_the_verb_is_told_where_to_stand(cli):
-    assert "comes before the verb" in cli("list", "--plugin", "mine.py")[2]
+@pytest.mark.parametrize("after", [False, True])
+def test_the_option_stands_before_the_verb_or_after_it(cli, monkeypatch, after):
+    monkeypatch.setenv(plugins.VARIABLE, "")
+    Path("mine.py").touch()
+    option = ["--plugin", "mine.py"]
+    assert cli(*(["env", *option] if after else [*option, "env"]))[0] == 0
+    assert os.environ[plugins.VARIABLE] == str(Path("mine.py").absolute())
+    assert "found no such file" in cli("list", "--plugin", "none.py")[2]

@@ -98,7 +98,7 @@ def test_scores_survive_being_read(made):
 
 
 def test_no_record(tmp_path):
-    with pytest.raises(MissingDataError, match="no record here"):
+    with pytest.raises(MissingDataError, match=r"with record\.json"):
         Record.read(tmp_path)
 
 

@@ -54,7 +54,7 @@ def test_text_of_means_says_how_many_runs():
         "remarks",
     ]
     assert first.startswith(
-        "ann        n=3, 1 missing  93.0 [84.0, 102.0]  50.0 [50.0, 50.0] (n=2)"
+        "ann        n=3, 1 missing  93.0 [84.0, 100.0]  50.0 [50.0, 50.0] (n=2)"
     )
     assert first.endswith("partial: diverged; not run yet")
     assert second.startswith("converted  n=1              90.0 [89.0, 91.0]  ")

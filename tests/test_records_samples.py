@@ -100,6 +100,14 @@ def test_they_are_read_without_torch(events):
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+def test_the_figure_of_traces_is_drawn_from_what_was_kept(cli, events, tmp_path):
+    folder = shutil.copytree(events[1], tmp_path / "run")
+    before = cli("figures", folder, "--kind", "traces", "--format", "svg")
+    assert before[0] == 0
+    shutil.rmtree(folder / "victim")  # what a probe needs
+    assert cli("figures", folder, "--kind", "traces", "--format", "svg") == before
+
+
 def test_probe_keeps_the_sample_asked_for_where_a_run_has_none(cli, events, tmp_path):
     record, folder = events[0], shutil.copytree(events[1], tmp_path / "run")
     before = Samples.read(folder, record)

@@ -368,7 +368,7 @@ def test_damage_that_cannot_be_moved_aside_is_told(store, monkeypatch):
 
 
 def test_a_missing_store_is_made_only_if_wanted(tmp_path):
-    with pytest.raises(MissingDataError, match="no store here"):
+    with pytest.raises(MissingDataError, match=r"with store\.json"):
         Store(tmp_path / "new", create=False)
     assert not (tmp_path / "new").exists()
     Store(tmp_path / "deep" / "new")
@@ -381,7 +381,7 @@ def test_a_folder_that_is_something_else_is_refused(tmp_path):
         Store(tmp_path)
     with pytest.raises(MissingDataError):
         Store(tmp_path, create=False)
-    with pytest.raises(OutputError, match="Not a directory"):
+    with pytest.raises(OutputError, match="found a file"):
         Store(tmp_path / "mine.txt")
     assert names(tmp_path) == ["mine.txt"]
 

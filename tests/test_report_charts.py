@@ -22,7 +22,7 @@ def test_migration_draws_means_and_intervals():
     table = Table.of(converted(4, (0.2, 0.3, 0.5)) + converted(8, (0.6, 0.7, 0.7)))
     (chart,) = migration(table)
     (drawn,) = chart.figure.axes[1].containers
-    found = [mean_interval(values) for values in ((0.2, 0.3, 0.5), (0.6, 0.7, 0.7))]
+    found = [mean_interval(v, (0, 1)) for v in ((0.2, 0.3, 0.5), (0.6, 0.7, 0.7))]
     np.testing.assert_allclose(drawn[0].get_ydata(), [100 * one.value for one in found])
     ends = [bar[:, 1] for bar in drawn[2][0].get_segments()]
     np.testing.assert_allclose(ends, [100 * np.array(one.interval) for one in found])

@@ -1,5 +1,6 @@
 """The page: what stands in it, and what a browser makes of it."""
 
+import dataclasses
 import json
 import shutil
 
@@ -13,7 +14,8 @@ from spikedoor.records.query import Table
 from spikedoor.records.samples import Film, Samples
 from spikedoor.records.traces import Course, OutputTraces, Probed
 from spikedoor.report.page import Content, of_leaderboard, of_records, of_study, page
-from spikedoor.study.experiment import read_table
+from spikedoor.report.page.size import MOST
+from spikedoor.study.toml import read_table
 
 
 def told(content: bytes) -> dict:
@@ -94,6 +96,7 @@ def test_a_study_is_drawn_by_what_varies_and_names_what_is_missing(study):
     (asr,) = (chart for chart in charts if chart["title"].startswith("ASR"))
     (line,) = asr["series"]
     assert [(p["x"], p["y"]) for p in line["points"]] == [(0.01, 0.2), (0.1, 0.8)]
+    assert "Student" in section(study, "Every row")["note"]
     board = section(study, "The board")["table"]
     cells = [cell for line in board["rows"] for cell in line[1:]]
     assert any(cell["text"] == "missing" and "out of memory" in cell["small"] for cell in cells)
@@ -120,6 +123,41 @@ def test_few_lines_share_a_chart_and_many_have_one_each():
         assert {p["y"] for c in charts for o in c["series"] for p in o["points"]} == {
             0.2, 0.4, 0.5, 0.8
         }  # fmt: skip
+
+
+def test_a_part_and_a_stage_that_are_called_like_their_rule_are_told_once():
+    def of(name, rule, stage, trigger, **more):
+        about = {"part": name, "rule": rule, "attack.trigger": trigger}
+        return row(0, 0.9, 0.8, 0.9, stage=stage, **about, T=4) | more
+
+    plain = [
+        of(rule, rule, stage, trigger, **{"attack.rate": rate})
+        for rule, stage in (("direct", "direct"), ("hybrid", "finetuned"), ("ann", "ann"))
+        for trigger in ("patch", "blended")
+        for rate in (0.01, 0.1)
+    ]
+    found = of_study("three", Table.of(plain), "")
+    lines = {one["name"] for c in section(found, "Poison rate")["charts"] for one in c["series"]}
+    assert lines == {"LR_B direct", "LR_H hybrid", "ann"}
+    methods = [line[0] for line in section(found, "The board")["table"]["rows"]]
+    assert methods == ["LR_B direct", "LR_H hybrid", "ann"]
+    assert {"part", "rule"} <= set(section(found, "Every row")["table"]["columns"])
+
+    # Parts that say more than the rule stay.
+    parts = [one | {"part": f"{one['part']}, {one['attack.trigger']}"} for one in plain]
+    board = section(of_study("more", Table.of(parts), ""), "The board")["table"]["rows"]
+    assert board[0][0] == "LR_B direct, direct, patch"
+
+    score = dict.fromkeys(("auroc", "auroc.low", "auroc.high", "auroc.count"), 0.7)
+    looked = [
+        of(rule, rule, rule, "patch", **score, **{"defence.method": method})
+        for rule in ("direct", "ann")
+        for method in ("scan", "beatrix")
+    ]
+    found = of_study("defended", Table.of(looked), "")
+    assert section(found, "The board")["table"]["columns"] == ["method", "LR_B direct", "ann"]
+    (chart,) = section(found, "Detectors")["charts"]
+    assert [one["name"] for one in chart["series"]] == ["LR_B direct", "ann"]
 
 
 def test_steps_come_from_their_own_rows_and_times_from_each_stage_once():
@@ -292,6 +330,64 @@ def test_paper_is_white_and_holds_the_page(opened, run, shown):
     assert tab.evaluate(ground) == "rgb(255, 255, 255)"
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not tab.locator(".controls button").is_visible()
+
+
+@pytest.fixture
+def many(run, shown):
+    """A dozen runs with recordings that hardly compress."""
+    draw = np.random.default_rng(0)
+    records, samples = {}, {}
+    for i in range(12):
+        clean = draw.integers(0, 40, (2, 12, 2, 64, 64), np.uint8)
+        film = Film(clean, clean[::-1], np.array([1, 2]), 5000)
+        attack = {"trigger": {"name": f"trigger {i}"}}
+        experiment = {**run.experiment, "attack": attack}
+        records[f"runs/{i}"] = dataclasses.replace(run, experiment=experiment)
+        samples[f"runs/{i}"] = Samples(film, shown.probed)
+    return records, samples
+
+
+def test_a_large_page_leaves_out_players_first_and_says_so(many, opened):
+    records, samples = many
+    content = of_records(records, samples)
+    before = section(content, "The triggers")
+    made = page(content)
+    assert len(json.dumps(content.to_dict())) > 1.1 * MOST
+    assert 0.85 * MOST < len(made) <= MOST
+    found = {one["title"]: one for one in told(made)["sections"]}
+    triggers = found["The triggers"]
+    kept = len(triggers["players"])
+    assert 0 < kept < 12
+    assert triggers["players"] == json.loads(json.dumps(before["players"][:kept]))
+    assert f"{12 - kept} of 12 recordings that play" in triggers["left"]
+    assert triggers["galleries"] == json.loads(json.dumps(before["galleries"]))
+    assert [one for one in found.values() if "left" in one] == [triggers]
+    tab = opened(content)
+    assert f"{12 - kept} of 12" in tab.locator(".left").inner_text()
+    assert tab.locator(".player").count() == kept
+
+
+def test_rows_go_last_and_the_command_stays():
+    rows = [
+        converted(f"c{i}", 8, c=0.9, a=0.8, r=0.9)
+        | {f"axis.{k}": f"{i}{40 * 'x'}" for k in "abcde"}
+        for i in range(9000)
+    ]
+    content = of_study("huge", Table.of(rows), "spikedoor sweep huge.toml")
+    every = section(content, "Every row")["table"]["rows"]
+    made = page(content)
+    assert len(made) <= MOST
+    found = {one["title"]: one for one in told(made)["sections"]}
+    kept = found["Every row"]["table"]["rows"]
+    assert 0 < len(kept) < 9000
+    assert kept == json.loads(json.dumps(every[: len(kept)]))
+    assert f"{9000 - len(kept):,} of 9,000 rows" in found["Every row"]["left"]
+    assert found["To do it again"]["texts"][0]["text"] == "spikedoor sweep huge.toml"
+
+
+def test_what_cannot_be_left_out_makes_no_page():
+    with pytest.raises(ConfigError, match=r"at most 5\.0 MB"):
+        page(Content("t", "q", "v", ({"title": "t", "note": "n" * MOST},)))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from spikedoor.rules import Conversion, Direct, Hybrid, Training
 from spikedoor.snn.networks import SmallConv
 from spikedoor.study import Experiment, Workshop, load, run
 from spikedoor.study.demo import experiments
-from spikedoor.study.experiment import override
+from spikedoor.study.toml import override
 
 QUICK = Training(epochs=1)
 

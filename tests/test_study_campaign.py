@@ -11,13 +11,13 @@ import pytest
 from spikedoor.data import Digits
 from spikedoor.errors import ConfigError, OutputError
 from spikedoor.records import Store, Table, verify
-from spikedoor.records.columns import TIMES
+from spikedoor.records.columns import RANGES, TIMES
 from spikedoor.rules import Conversion, Training
 from spikedoor.rules.conversion import Max
 from spikedoor.study import Campaign, Experiment, Sweep, Workshop, engine_of, run
 from spikedoor.study.engines import Engine, InProcess, Outcome, Workers, carry_out
 from spikedoor.study.forecast import History
-from spikedoor.study.measures import MEASURES
+from spikedoor.study.measures import DETECTION, MEASURES, REPAIR
 from spikedoor.study.nodes import Node
 from spikedoor.study.schedule import Board, missing, work_off
 
@@ -363,6 +363,10 @@ def test_an_experiment_has_the_same_keys_in_any_sweep():
     first = Experiment(data=data, rule=rule, threads=1)
     sweep = Sweep(base={"data": data.to_dict(), "rule": rule.to_dict()})
     assert sweep.experiments()[0].experiment == first
+
+
+def test_every_measure_has_a_range():
+    assert {*MEASURES, *DETECTION, *REPAIR} == set(RANGES)
 
 
 def test_folds_are_counted_together(tmp_path):

@@ -7,13 +7,14 @@ from spikedoor.attack import Attack
 from spikedoor.attack.triggers import EventStatic, Patch
 from spikedoor.data import Digits
 from spikedoor.data.events.simulated import DigitsDvs
+from spikedoor.data.strata import spread
 from spikedoor.defences import DEFENCES, Detection
 from spikedoor.defences.defender import Defender
-from spikedoor.defences.inputs import Inputs, spread
+from spikedoor.defences.inputs import Inputs
 from spikedoor.errors import ConfigError
+from spikedoor.metrics.findings import Detected, detection_scores
 from spikedoor.records import Store
 from spikedoor.study import Campaign, Experiment, Sweep
-from spikedoor.study.defending import Detected, detection_scores
 from spikedoor.study.engines import InProcess
 from spikedoor.study.nodes import walk
 
@@ -98,6 +99,21 @@ def test_an_eliminator_depends_on_nothing_triggered(made):
             assert "trigger" not in node.config
             own = {n.kind for n in walk(node.inputs["train"])}
             assert own == {"data"}
+
+
+def test_a_plain_ann_is_repaired_as_well_and_has_no_synaptic_operations(tmp_path):
+    sweep = SWEEP.model_copy(
+        update={
+            "set": {"rule": {"name": "ann", "training": QUICK}},
+            "grid": {"defence.method": [{"name": "fine-tuning", "training": {"epochs": 1}}]},
+        }
+    )
+    campaign = Campaign.of(sweep, Store(tmp_path / "store"))
+    assert not campaign.run(InProcess(campaign.workshop)).failed
+    assert [row["stage"] for row in campaign.rows()] == ["ann", "repaired"]
+    (row,) = rows(campaign, stage="repaired")
+    assert row["effectiveness"] is not None
+    assert (row["operations"], row["firing_rate"]) == (None, None)
 
 
 def test_a_repaired_ann_is_converted_on_clean_samples(made):

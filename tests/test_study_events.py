@@ -16,7 +16,7 @@ from spikedoor.data.source import DataSource
 from spikedoor.errors import ConfigError
 from spikedoor.study import Experiment
 from spikedoor.study.cell import Cell, Question, cell, with_shared_simulations
-from spikedoor.study.run import run
+from spikedoor.study.pipe import run
 
 QUICK: dict[str, Any] = {
     "epochs": 12,

@@ -24,7 +24,7 @@ attack.trigger = [{ name = "event-static", size = 2, rate = 100 }, { name = "tim
 def test_each_trigger_is_shown_once_and_nothing_is_made(tmp_path):
     (tmp_path / "two.toml").write_text(SWEEP)
     store = Store(tmp_path / "store")
-    found = triggers(Campaign.of(load_sweep(tmp_path / "two.toml"), store))
+    found = triggers(Campaign.of(load_sweep(tmp_path / "two.toml"), store).index, store)
     names = [name.split(", ")[1] for name in found]
     assert names == ["event-static", "timing-shift"]
     (static, film, classes), (shift, moved, _) = found.values()

@@ -50,6 +50,20 @@ def test_each_spike_costs_the_weights_it_meets(data, steps, pool):
     assert operations(stage, data.test, 6) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("groups", "dilation", "expected"),
+    [(1, 1, 8 * 9), (2, 1, 4 * 9), (4, 1, 2 * 9), (4, 2, 2 * 9)],
+)
+def test_a_value_meets_the_channels_of_its_own_group(groups, dilation, expected):
+    layer = nn.Conv2d(4, 8, 3, padding=2, groups=groups, dilation=dilation, bias=False)
+    assert synapses_of(layer) == expected
+    # The same by what a single spike in the middle does: as many products as outputs change.
+    nn.init.ones_(layer.weight)
+    spike = torch.zeros(1, 4, 9, 9)
+    spike[0, 1, 4, 4] = 1
+    assert int(torch.count_nonzero(layer(spike))) == expected
+
+
 def test_a_kernel_over_strides():
     assert synapses_of(nn.Conv2d(3, 8, 3, stride=2)) == 8 * 9 / 4
     assert synapses_of(nn.Linear(10, 7)) == 7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import ClassVar
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "PluginError",
     "SpikedoorError",
     "hint",
+    "reason",
 ]
 
 
@@ -58,3 +60,15 @@ def hint(name: str, choices: Iterable[str], listed: bool = True) -> str:
     if near:
         return f"; did you mean '{near[0]}'?"
     return f"; known: {', '.join(names)}" if names and listed else ""
+
+
+def reason(error: BaseException) -> str:
+    """Return in words why a file could not be read, for what Python and its libraries raise."""
+    if isinstance(error, OSError) and error.strerror:
+        at = f"{Path(error.filename).name}: " if isinstance(error.filename, str | Path) else ""
+        return at + error.strerror
+    if isinstance(error, KeyError) and error.args:
+        return f"{error.args[0]!r} is missing"
+    if isinstance(error, (TypeError, AttributeError)):
+        return "not of the form that was expected"
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from spikedoor.errors import OutputError
+from spikedoor.errors import OutputError, hint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_free",
     "make_folder",
+    "missed",
     "new_folder",
     "npz",
     "read_plain",
@@ -168,6 +169,27 @@ def remove(path: Path) -> None:
         pass
     except OSError as error:
         raise OutputError(f"{path}: could not be removed ({error.strerror})") from error
+
+
+def missed(path: Path, wanted: str) -> str:
+    """Return in words that a path does not lead to what was wanted, and what is there or near.
+
+    Args:
+        path: As the user wrote it.
+        wanted: What was expected, as in "a folder with victim.json".
+    """
+    near = ""
+    try:
+        if path.is_dir():
+            found = "a folder without it" if any(path.iterdir()) else "an empty folder"
+        elif os.path.lexists(path):
+            found = "a file"
+        else:
+            found = "nothing there"
+            near = hint(str(path), map(str, path.parent.glob("[!.]*")), listed=False)
+    except OSError as error:
+        found = f"what cannot be read ({error.strerror})"
+    return f"{path}: expected {wanted}, found {found}{near}"
 
 
 def read_plain(path: Path, limit: int, follow: bool = False) -> bytes:

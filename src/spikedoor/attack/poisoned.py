@@ -22,8 +22,35 @@ __all__ = ["ChallengeSet", "PoisonedSet"]
 _Array = TypeVar("_Array", bound=np.ndarray)
 
 
+class _Marked:
+    """What a view of a set under a trigger has of the set."""
+
+    base: SampleSet
+    trigger: Trigger
+
+    @property
+    def name(self) -> str:
+        """Name of the clean set."""
+        return self.base.name
+
+    @property
+    def modality(self) -> Modality:
+        """What a sample is."""
+        return self.trigger.modality
+
+    @property
+    def shape(self) -> Shape:
+        """Shape (C, H, W) of a sample."""
+        return self.base.shape
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.base.classes
+
+
 @dataclass(frozen=True, eq=False)
-class PoisonedSet:
+class PoisonedSet(_Marked):
     """A training set in which some samples carry a trigger and the attacker's label.
 
     Cover samples carry the trigger as well, but keep their true label.
@@ -64,26 +91,6 @@ class PoisonedSet:
             )
         check_modality(self.trigger, self.base)
         self.trigger.mask(self.base.shape)
-
-    @property
-    def name(self) -> str:
-        """Name of the clean set."""
-        return self.base.name
-
-    @property
-    def modality(self) -> Modality:
-        """What a sample is."""
-        return self.trigger.modality
-
-    @property
-    def shape(self) -> Shape:
-        """Shape (C, H, W) of a sample."""
-        return self.base.shape
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes."""
-        return self.base.classes
 
     @property
     def clean(self) -> SampleSet:
@@ -138,7 +145,7 @@ class PoisonedSet:
 
 
 @dataclass(frozen=True, eq=False)
-class ChallengeSet:
+class ChallengeSet(_Marked):
     """A test set in which every sample carries the trigger and keeps its true label.
 
     Args:
@@ -166,26 +173,6 @@ class ChallengeSet:
                 f"no sample of '{self.base.name}' can be attacked: of {len(self.base)}, each has "
                 "its target as its true class"
             )
-
-    @property
-    def name(self) -> str:
-        """Name of the clean set."""
-        return self.base.name
-
-    @property
-    def modality(self) -> Modality:
-        """What a sample is."""
-        return self.trigger.modality
-
-    @property
-    def shape(self) -> Shape:
-        """Shape (C, H, W) of a sample."""
-        return self.base.shape
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes."""
-        return self.base.classes
 
     @cached_property
     def _all_targets(self) -> Labels:

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import traceback
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -26,7 +25,8 @@ from spikedoor.cli import (
     sweeps,
     tables,
 )
-from spikedoor.cli.loudness import Quiet, Verbose, adjustable, is_verbose, loudness, set_loudness
+from spikedoor.cli.everywhere import Plugin, Quiet, Verbose, everywhere, heed
+from spikedoor.cli.loudness import is_verbose, loudness
 from spikedoor.cli.output import complain, until_nobody_reads
 from spikedoor.errors import SpikedoorError
 
@@ -75,7 +75,7 @@ for _name, _verb, _examples in (
     ("new", new.new, new.NEW_EXAMPLES),
     ("env", machine.env, machine.ENV_EXAMPLES),
 ):
-    app.command(_name, epilog=_examples)(adjustable(_verb))
+    app.command(_name, epilog=_examples)(everywhere(_verb))
 app.add_typer(store.app, name="store")
 
 
@@ -96,23 +96,11 @@ def _root(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
-    plugin: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--plugin",
-            metavar="FILE",
-            help="Run a Python file with components of your own.",
-        ),
-    ] = None,
+    plugin: Plugin = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    set_loudness(quiet, verbose)
-    if plugin:
-        from spikedoor.plugins import add
-
-        for file in plugin:
-            add(file)
+    heed(quiet, verbose, plugin)
     if context.invoked_subcommand is None:
         print(context.get_help())
 
@@ -143,10 +131,13 @@ def _outcome(arguments: list[str] | None) -> int:
         if is_verbose():
             traceback.print_exc()
         return _complain(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        told = "torch is not installed: pip install torch; report, figures and table do without"
+        return _complain(told, 1)
     except _UsageError as error:
         message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
-        if getattr(error, "option_name", None) == "--plugin":
-            message += ", it comes before the verb"
         context = getattr(error, "ctx", None)
         verb = context.command_path if context else "spikedoor"
         return _complain(f"{message} (see {verb} --help)", 2)

@@ -15,11 +15,11 @@ from spikedoor.cli.names import (
     complete_kind,
     complete_member,
     members,
-    preset_files,
     singular,
 )
 from spikedoor.cli.output import print_json, say, say_entry
 from spikedoor.cli.presets import list_presets, show_preset
+from spikedoor.study.toml import presets
 
 if TYPE_CHECKING:
     from spikedoor.component import Component
@@ -101,7 +101,7 @@ def _counts() -> dict[str, int]:
         group.startswith("spikedoor.") for group in entry_points().groups
     )
     counts = {kind: len(family(kind).names() if others else members(kind)) for kind in KINDS}
-    return {**counts, PRESETS: len(preset_files())}
+    return {**counts, PRESETS: len(presets())}
 
 
 def show(

@@ -36,6 +36,11 @@ Examples:
   spikedoor audit --data recordings --sensor 34x34 --trusted checked
 """
 
+_VICTIM = (
+    "the folder of a run (with record.json) or of a victim (victim.json), a file ending in .nir, "
+    "or --data alone"
+)
+
 Clean = Annotated[
     float, typer.Option(metavar="SHARE", min=0, max=1, help="Share of clean training samples.")
 ]
@@ -232,7 +237,8 @@ def _audited(
     """Return a victim, and clean samples of its data."""
     from spikedoor.data import DataSource
     from spikedoor.defences import Defender
-    from spikedoor.errors import ConfigError
+    from spikedoor.errors import ConfigError, MissingDataError
+    from spikedoor.files import missed
     from spikedoor.victim import Victim
 
     source = None if data is None else data_source(data, sensor, size)
@@ -243,6 +249,8 @@ def _audited(
         victim = told.victim(folder, known)
     else:
         is_record = (folder / "record.json").is_file()
+        if not is_record and not (folder / "victim.json").is_file():
+            raise MissingDataError(missed(folder, _VICTIM))
         victim = Victim.load(folder / "victim" if is_record else folder)
         if source is None and is_record:
             from spikedoor.records import Record

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikedoor.cli.output import print_json, say
-from spikedoor.cli.sweeps import DEFAULT_STORE, Json, Settings, StoreFolder, campaign_of, to_read
+from spikedoor.cli.reading import index_of, to_read
+from spikedoor.cli.sweeps import DEFAULT_STORE, Json, Settings, StoreFolder
 
 if TYPE_CHECKING:
     from spikedoor.records.query import Table
@@ -114,21 +115,26 @@ def _chosen(option: str, text: str, choices: Sequence[str]) -> list[str]:
 
 def _table(file: Path, store: Path, settings: list[str] | None, kinds: list[str]) -> Table:
     from spikedoor.records.query import Table
+    from spikedoor.study.results import rows
 
     with to_read(store) as opened:
-        campaign = campaign_of(file, opened, settings)
-        axes = {name for one in campaign.planned for name in one.axes}
-        every_step = "migration" in kinds and "rule.steps" not in axes
-        rows = campaign.rows(every_step, pool_folds="data.fold" in axes)
-    return Table.of(rows)
+        index = index_of(file, opened, settings)
+        every_step = "migration" in kinds and "rule.steps" not in index.axes
+        return Table.of(rows(index, opened, every_step, pool_folds="data.fold" in index.axes))
 
 
 def _traces(folder: Path) -> list[Chart]:
+    from spikedoor.records import Record
+    from spikedoor.records.samples import Samples
     from spikedoor.report.charts import Chart
     from spikedoor.report.traces import output_figure
-    from spikedoor.study.probe import probe
 
-    found = probe(folder)
+    kept = Samples.read(folder, Record.read(folder))
+    found = kept.probed if kept else None
+    if found is None:  # to look again takes the victim, and torch
+        from spikedoor.study.probe import probe
+
+        found = probe(folder)
     told = (
         f"Output neurons of the victim at test sample {found.index}, of class "
         f"{found.classes[found.label]}, clean and triggered (n = 1)."

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
-from typing import Annotated, Any
 
-import typer
-
-__all__ = ["Quiet", "Verbose", "adjustable", "is_quiet", "is_verbose", "loudness", "set_loudness"]
-
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results and errors alone.")]
-Verbose = Annotated[
-    bool,
-    typer.Option("--verbose", "-v", help="Also timings, keys and tracebacks."),
-]
+__all__ = ["is_quiet", "is_verbose", "loudness", "set_loudness"]
 
 _quiet: ContextVar[bool] = ContextVar("spikedoor_quiet", default=False)
 _verbose: ContextVar[bool] = ContextVar("spikedoor_verbose", default=False)
@@ -74,23 +63,6 @@ def set_loudness(quiet: bool, verbose: bool) -> None:
     if verbose:
         _verbose.set(True)
         _log.setLevel(logging.DEBUG)
-
-
-def adjustable(verb: Callable[..., None]) -> Callable[..., None]:
-    """Return a verb that takes ``--quiet`` and ``--verbose`` too."""
-
-    @wraps(verb)
-    def adjusted(*, quiet: bool, verbose: bool, **given: Any) -> None:
-        set_loudness(quiet, verbose)
-        verb(**given)
-
-    own = inspect.signature(verb, eval_str=True)
-    more = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
-        for name, kind in (("quiet", Quiet), ("verbose", Verbose))
-    ]
-    adjusted.__signature__ = own.replace(parameters=[*own.parameters.values(), *more])  # type: ignore[attr-defined]
-    return adjusted
 
 
 class _ToStderr(logging.Handler):

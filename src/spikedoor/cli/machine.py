@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from spikedoor.cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from spikedoor.data import DataSource
 
 __all__ = ["env"]
 
@@ -56,18 +59,18 @@ def _describe() -> dict[str, Any]:
 
 def _datasets() -> dict[str, str]:
     """Return of each data set whether its files are there, without reading them."""
-    from spikedoor.data.files import data_root, locate
+    from spikedoor.data.files import data_root
     from spikedoor.data.source import DATASETS
 
     root = data_root()
     told = {}
     for name in DATASETS.names():
-        files = [file for remote in DATASETS[name].remotes for file in remote.provides]  # type: ignore[attr-defined]
-        missing = [file for file in files if locate(root, file) is None]
-        if any(field.is_required() for field in DATASETS[name].model_fields.values()):
+        source = cast("type[DataSource]", DATASETS[name])
+        missing = source.lacks(root)
+        if any(field.is_required() for field in source.model_fields.values()):
             told[name] = "your own files"
-        elif not files:
+        elif not source.remotes and not source.needs:
             told[name] = "built in"
         else:
-            told[name] = f"missing {missing[0]}" if missing else "present"
+            told[name] = "present" if missing is None else f"missing {missing}"
     return told

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import typer
 
+from spikedoor.study.toml import presets
+
 __all__ = ["KINDS", "PRESETS", "complete_data", "complete_defence", "complete_experiment",
-           "complete_kind", "complete_member", "members", "preset_files", "singular"]  # fmt: skip
+           "complete_kind", "complete_member", "members", "singular"]  # fmt: skip
 
 KINDS = {
     "datasets": "spikedoor.data.source:DATASETS",
@@ -43,12 +45,6 @@ def singular(kind: str) -> str:
     return {"losses": "loss"}.get(kind, kind.removesuffix("s"))
 
 
-def preset_files() -> dict[str, Path]:
-    """Return the files of the presets by name, as `spikedoor.study.presets` does without torch."""
-    found = (_PACKAGE / "study" / "presets").glob("*.toml")
-    return {path.stem: path for path in sorted(found, key=lambda path: path.stem)}
-
-
 def members(kind: str) -> list[str]:
     """Return the names of our own components of a kind, by the decorators in the source.
 
@@ -70,7 +66,7 @@ def complete_member(context: typer.Context) -> list[str]:
     """Return the names of the kind that is on the line already."""
     asked = context.params.get("kind")
     if asked in (PRESETS, singular(PRESETS)):
-        return list(preset_files())
+        return list(presets())
     return [name for kind in KINDS if asked in (kind, singular(kind)) for name in members(kind)]
 
 
@@ -86,4 +82,4 @@ def complete_data() -> list[str]:
 
 def complete_experiment(incomplete: str) -> list[str]:
     """Return files and presets; nothing has the shell look for folders itself."""
-    return [*sorted(glob(f"{escape(incomplete)}*.toml")), *preset_files()]
+    return [*sorted(glob(f"{escape(incomplete)}*.toml")), *presets()]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tomllib
 
-from spikedoor.cli.names import preset_files
 from spikedoor.cli.output import print_json, say, say_entry
+from spikedoor.study.toml import presets
 
 __all__ = ["list_presets", "show_preset"]
 
@@ -14,9 +14,7 @@ def list_presets(json: bool) -> None:
     """List the presets that come with the package."""
     found = [
         {"name": name, "about": table["about"], "expected": len(table.get("expected", ()))}
-        for name, table in (
-            (n, tomllib.loads(p.read_text("utf-8"))) for n, p in preset_files().items()
-        )
+        for name, table in ((n, tomllib.loads(p.read_text("utf-8"))) for n, p in presets().items())
     ]
     if json:
         print_json(found)

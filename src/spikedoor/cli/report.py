@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikedoor.cli.output import print_json, say
+from spikedoor.cli.reading import index_of, to_read
 from spikedoor.cli.sweeps import (
     DEFAULT_STORE,
     Json,
     PoolFolds,
     Settings,
     StoreFolder,
-    campaign_of,
-    to_read,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +30,9 @@ Examples:
   spikedoor report rates.toml --store runs/store --out rates.html
   spikedoor report rates.toml defences.toml --leaderboard --out board.html
 """
+
+
+_NO_DATA = "Not shown, for the data is not on this machine"
 
 
 def report(
@@ -79,20 +81,25 @@ def report(
 def _swept(
     file: Path, store: Path, settings: list[str] | None, pool_folds: bool, each_seed: bool
 ) -> Content:
+    from spikedoor.errors import MissingDataError
     from spikedoor.records.query import Table
     from spikedoor.report.page import of_study
     from spikedoor.report.page.samples import drawn
+    from spikedoor.study.results import rows
     from spikedoor.study.triggers import triggers
 
     with to_read(store) as opened:
-        campaign = campaign_of(file, opened, settings)
-        found = Table.of(campaign.rows(pool_folds=pool_folds))
+        index = index_of(file, opened, settings)
+        found = Table.of(rows(index, opened, pool_folds=pool_folds))
         varied = {"rule.steps", "defence.method"} & set(found.columns)
-        steps = None if varied else Table.of(campaign.rows(True, pool_folds)).mean()
-        shown = triggers(campaign)
+        steps = None if varied else Table.of(rows(index, opened, True, pool_folds)).mean()
+        try:
+            shown = drawn(triggers(index, opened))
+        except MissingDataError as error:
+            shown = {"texts": [{"title": _NO_DATA, "text": str(error), "open": True}]}
     command = f"{_command(file, store, settings)}\n\n{file.read_text('utf-8')}"
     table = found if each_seed else found.mean()
-    return of_study(file.stem, table, command, steps, drawn(shown))
+    return of_study(file.stem, table, command, steps, shown)
 
 
 def _leaderboard(
@@ -101,15 +108,15 @@ def _leaderboard(
     from spikedoor.errors import ConfigError
     from spikedoor.records.query import Table
     from spikedoor.report.page import of_leaderboard
+    from spikedoor.study.results import rows
 
     found = {}
     for file in files:
         if file.suffix != ".toml":
             raise ConfigError(f"--leaderboard: expected sweeps, files ending in .toml, got {file}")
         with to_read(store) as opened:
-            found[file.stem] = Table.of(
-                campaign_of(file, opened, settings).rows(pool_folds=pool_folds)
-            ).mean()
+            index = index_of(file, opened, settings)
+            found[file.stem] = Table.of(rows(index, opened, pool_folds=pool_folds)).mean()
     return of_leaderboard(found, "\n".join(_command(file, store, settings) for file in files))
 
 
@@ -121,6 +128,7 @@ def _command(file: Path, store: Path, settings: list[str] | None) -> str:
 def _runs(folders: list[Path]) -> Content:
     """Read the runs in folders, or in folders of such."""
     from spikedoor.errors import MissingDataError
+    from spikedoor.files import missed
     from spikedoor.records import Record
     from spikedoor.records.samples import Samples
     from spikedoor.report.page import of_records
@@ -130,9 +138,8 @@ def _runs(folders: list[Path]) -> Content:
         nested = (folder, *sorted(folder.glob("*/")))
         found = [place for place in nested if (place / "record.json").is_file()]
         if not found:
-            raise MissingDataError(
-                f"{folder}: expected a folder of a run, or of several, with record.json; found none"
-            )
+            wanted = "a folder of a run, or of several, with record.json, or a sweep's FILE.toml"
+            raise MissingDataError(missed(folder, wanted))
         places += found
     records = {str(place): Record.read(place) for place in places}
     return of_records(records, {place: Samples.read(place, records[place]) for place in records})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spikedoor.cli.loudness import adjustable
+from spikedoor.cli.everywhere import everywhere
 from spikedoor.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _root(context: typer.Context) -> None:
 
 
 @app.command(epilog=SIZE_EXAMPLES)
-@adjustable
+@everywhere
 def size(folder: Folder, json: Json = False) -> None:
     """Tell how many results there are and what room they take."""
     from spikedoor.records import Usage, sizes
@@ -81,7 +81,7 @@ def size(folder: Folder, json: Json = False) -> None:
 
 
 @app.command(epilog=VERIFY_EXAMPLES)
-@adjustable
+@everywhere
 def verify(
     folder: Folder,
     repair: Annotated[
@@ -108,7 +108,7 @@ def verify(
 
 
 @app.command("gc", epilog=GC_EXAMPLES)
-@adjustable
+@everywhere
 def collect(
     folder: Folder,
     delete: Annotated[

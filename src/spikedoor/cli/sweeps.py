@@ -8,8 +8,6 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,10 +15,11 @@ import typer
 
 from spikedoor.cli.loudness import is_verbose
 from spikedoor.cli.output import note, print_json, remark, say
+from spikedoor.cli.reading import campaign_of, sweep_of, to_read
 
 if TYPE_CHECKING:
     from spikedoor.records import Store
-    from spikedoor.study import Campaign, Sweep
+    from spikedoor.study import Campaign
     from spikedoor.study.nodes import Node
     from spikedoor.study.schedule import Board
 
@@ -30,11 +29,9 @@ __all__ = [
     "Json",
     "Settings",
     "StoreFolder",
-    "campaign_of",
     "complain_of_failures",
     "pin_name",
     "sweep",
-    "to_read",
 ]
 
 SWEEP_EXAMPLES = """\b
@@ -105,9 +102,11 @@ def sweep(
         return
     from spikedoor.records import Store
     from spikedoor.study import Campaign
+    from spikedoor.study.index import identity
 
-    asked = _sweep_of(file, settings)  # before there is a store: a wrong name leaves nothing behind
+    asked = sweep_of(file, settings)  # before there is a store: a wrong name leaves nothing behind
     campaign = Campaign.of(asked, Store(store))
+    campaign.index.write(campaign.store, identity(file, settings or ()))
     todo = campaign.missing()
     from spikedoor.cli.live import live
     from spikedoor.study import engine_of
@@ -126,37 +125,6 @@ def pin_name(stem: str, identity: str) -> str:
     """Return a name to pin results under: the stem as far as it may be part of it, and a hash."""
     plain = re.sub(r"[^A-Za-z0-9_-]", "-", stem).strip("-")[:50]
     return f"{plain or 'sweep'}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
-
-
-@contextmanager
-def to_read(folder: Path) -> Iterator[Store]:
-    """Yield the store of a folder, or an empty one where there is none yet."""
-    import tempfile
-
-    from spikedoor.records import Store
-
-    if folder.exists():
-        yield Store(folder, create=False)
-        return
-    with tempfile.TemporaryDirectory() as empty:
-        yield Store(empty)
-
-
-def campaign_of(file: Path, store: Store, settings: list[str] | None) -> Campaign:
-    """Return the sweep of a file, planned on a store."""
-    from spikedoor.study import Campaign
-
-    return Campaign.of(_sweep_of(file, settings), store)
-
-
-def _sweep_of(file: Path, settings: list[str] | None) -> Sweep:
-    from spikedoor.errors import ConfigError
-    from spikedoor.study import load_sweep
-    from spikedoor.study.sweep import is_sweep
-
-    if not is_sweep(file):
-        raise ConfigError(f"{file}: expected a sweep, found one experiment; see 'spikedoor run'")
-    return load_sweep(file, tuple(settings or ()))
 
 
 def _explain(campaign: Campaign, todo: dict[str, Node], json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from spikedoor.cli.output import as_json, say
+from spikedoor.cli.reading import index_of, to_read
 from spikedoor.cli.sweeps import (
     DEFAULT_STORE,
     File,
@@ -17,8 +18,6 @@ from spikedoor.cli.sweeps import (
     PoolFolds,
     Settings,
     StoreFolder,
-    campaign_of,
-    to_read,
 )
 
 if TYPE_CHECKING:
@@ -79,10 +78,11 @@ def table(
     One row for each stage of each experiment. What is missing is shown as missing, with the reason.
     """
     from spikedoor.records.query import Table
+    from spikedoor.study.results import rows
 
     with to_read(store) as opened:
-        rows = campaign_of(file, opened, settings).rows(every_step, pool_folds)
-    found = Table.of(rows).where(*(where or ()))
+        read = rows(index_of(file, opened, settings), opened, every_step, pool_folds)
+    found = Table.of(read).where(*(where or ()))
     if mean or by:
         found = found.mean(by or None)
     if sort:

@@ -12,7 +12,7 @@ from spikedoor.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from spikedoor.data.events.framing import FrameSet
-    from spikedoor.data.events.recordings import EventSet
+    from spikedoor.data.events.labelled import EventSet
 
 __all__ = ["Dataset", "ImageSet", "Modality", "SampleSet", "checked_indices", "modality_of"]
 

@@ -14,7 +14,7 @@ from spikedoor.component import Component
 from spikedoor.data.base import Dataset, ImageSet, Modality
 from spikedoor.data.download import Remote, fetch
 from spikedoor.data.events.framing import FrameSet
-from spikedoor.data.events.recordings import EventSet
+from spikedoor.data.events.labelled import EventSet
 from spikedoor.data.files import data_root, locate
 from spikedoor.data.strata import first_come, fold
 from spikedoor.errors import ConfigError, DataError, MissingDataError
@@ -45,6 +45,8 @@ class DataSource(Component):
 
     family: ClassVar[Family] = DATASETS
     remotes: ClassVar[tuple[Remote, ...]] = ()
+    needs: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Files and folders below the root beside those of the remotes; of each group, any one."""
     modality: ClassVar[Modality] = "image"
     """What its samples are."""
     places: ClassVar[tuple[str, ...]] = ("root", "download")
@@ -68,6 +70,20 @@ class DataSource(Component):
         if self.fold is not None and self.fold >= self.folds:
             raise ConfigError(f"fold: expected 0..{self.folds - 1}, got {self.fold}")
         return self
+
+    @classmethod
+    def lacks(cls, root: Path) -> str | None:
+        """Return the first file or folder that is not there, None where nothing is missing.
+
+        Nothing is read. A source that needs nothing below the root is built in, or takes a path.
+        """
+        for file in (file for remote in cls.remotes for file in remote.provides):
+            if locate(root, file) is None:
+                return file
+        for places in cls.needs:
+            if not any((root / place).exists() for place in places):
+                return places[0]
+        return None
 
     @abstractmethod
     def _load(self, root: Path) -> Dataset:

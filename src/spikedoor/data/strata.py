@@ -1,11 +1,11 @@
-"""Draw samples so that every class keeps its share."""
+"""Draw samples so that every class keeps its share; or evenly spaced ones."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["first_come", "fold", "quotas", "split"]
+__all__ = ["first_come", "fold", "quotas", "split", "spread"]
 
 
 def quotas(counts: NDArray[np.integer], total: int) -> NDArray[np.int64]:
@@ -76,3 +76,8 @@ def split(
     order = rng.permutation(len(labels))
     out = np.sort(order[first_come(labels[order], held_out)])
     return np.setdiff1d(np.arange(len(labels)), out, assume_unique=True), out
+
+
+def spread(count: int, samples: int) -> NDArray[np.int64]:
+    """Return evenly spaced indices of some samples of a set; all where there are no more."""
+    return np.linspace(0, count, min(samples, count), endpoint=False).astype(np.int64)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import ClassVar
 
 from spikedoor.component import Component
 from spikedoor.data.base import SampleSet
 from spikedoor.defences.defender import Defender
-from spikedoor.errors import ConfigError
+from spikedoor.metrics.findings import Detection, Task
 from spikedoor.registry import Family
 from spikedoor.victim import Stage
 
@@ -28,41 +24,6 @@ __all__ = [
 ]
 
 DEFENCES = Family("defence", home="spikedoor.defences")
-
-Task = Literal["data", "input", "model", "eliminate"]
-
-
-@dataclass(frozen=True, eq=False)
-class Detection:
-    """How suspicious each sample, or each class, is.
-
-    Args:
-        scores: Finite numbers, the higher the more suspicious; float64 [N] of samples, [K] of
-            classes.
-        threshold: What its source calls a finding has a score above this.
-        details: Plain values for the record, such as how the threshold came about.
-
-    Raises:
-        ConfigError: If the scores are no row of finite numbers.
-    """
-
-    scores: NDArray[np.float64]
-    threshold: float
-    details: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        scores = np.asarray(self.scores, dtype=np.float64)
-        if scores.ndim != 1 or not np.isfinite(scores).all():
-            raise ConfigError(
-                f"detection: expected finite scores [N], got {scores.dtype} {list(scores.shape)} "
-                f"with {int((~np.isfinite(scores)).sum())} that are not finite"
-            )
-        object.__setattr__(self, "scores", scores)
-
-    @property
-    def flagged(self) -> NDArray[np.bool_]:
-        """What is found by the threshold of the source, bool, like the scores."""
-        return self.scores > self.threshold
 
 
 class Defence(Component):

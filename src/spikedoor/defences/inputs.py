@@ -13,7 +13,7 @@ from spikedoor.data.base import Modality, SampleSet, checked_indices, modality_o
 from spikedoor.data.events import Events
 from spikedoor.errors import ConfigError
 
-__all__ = ["Inputs", "spread"]
+__all__ = ["Inputs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +81,3 @@ class Inputs:
         if isinstance(parts[0], Events):
             return Events.join(parts).take(back)
         return np.concatenate(parts)[back]
-
-
-def spread(count: int, samples: int) -> NDArray[np.int64]:
-    """Return evenly spaced indices of some samples of a set; all where there are no more."""
-    return np.linspace(0, count, min(samples, count), endpoint=False).astype(np.int64)

@@ -8,8 +8,10 @@ from itertools import chain
 
 from spikedoor.errors import ConfigError, hint
 from spikedoor.metrics import mean_interval
+from spikedoor.metrics.seeds import EVERYWHERE
 from spikedoor.records.columns import (
     ABOUT_RUNS,
+    RANGES,
     TIMES,
     Value,
     check_columns,
@@ -100,7 +102,7 @@ def _mean(group: Sequence[Row], name: str) -> dict[str, Value]:
     having = [(row, value) for row in group if isinstance(value := row[name], (int, float))]
     if not having:
         return {name: None, low: None, high: None, count: 0}
-    found = mean_interval(value for _, value in having)
+    found = mean_interval((value for _, value in having), RANGES.get(name, EVERYWHERE))
     row = having[0][0]
     limits = (row[low], row[high]) if found.count == 1 else found.interval
     return {name: found.value, low: limits[0], high: limits[1], count: found.count}

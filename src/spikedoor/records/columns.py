@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from spikedoor.errors import ConfigError, hint
 
 __all__ = [
     "ABOUT_RUNS",
+    "RANGES",
     "TIMES",
     "Value",
     "check_columns",
@@ -25,6 +27,28 @@ ABOUT_RUNS = ("runs", "missing", "status", "reason")
 
 TIMES = ("seconds", "seconds_to_best", "twin_seconds", "twin_seconds_to_best")
 """Columns with the time that a stage took: all of it, and until its kept epoch was done."""
+
+_SHARE, _RATIO = (0.0, 1.0), (0.0, math.inf)
+RANGES: dict[str, tuple[float, float]] = {
+    "clean_accuracy": _SHARE,
+    "attack_success": _SHARE,
+    "clean_model": _SHARE,
+    "attack_success_all": _SHARE,
+    "recovered_accuracy": _SHARE,
+    "migration_ratio": _RATIO,
+    "migration_retained": _SHARE,
+    "firing_rate": _SHARE,
+    "firing_rate_triggered": _SHARE,
+    "auroc": _SHARE,
+    "found_at_1": _SHARE,
+    "found_at_5": _SHARE,
+    "found": _SHARE,
+    "false_alarms": _SHARE,
+    "twin_false_alarms": _SHARE,
+    "effectiveness": _SHARE,
+    "operations": _RATIO,
+}
+"""The least and the largest value that each measure of ours can have."""
 
 
 def companions(measure: str) -> tuple[str, str, str]:

@@ -16,7 +16,8 @@ __all__ = ["NOTHING", "Column", "Estimate", "Layout", "layout", "plain"]
 NOTHING = "–"
 _OF_SAMPLES = "Rates with the 95 % interval of their test samples."
 _OF_RUNS = (
-    "Means over n runs with Student's 95 % interval; with n=1, that of the run's test samples."
+    "Means over n runs with Student's 95 % interval, cut at 0 and 100 %; with n=1, that of the "
+    "run's test samples."
 )
 
 

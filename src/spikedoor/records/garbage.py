@@ -98,7 +98,7 @@ def _leftovers(folder: Path) -> Iterator[Path]:
     yield from (path for path in _paths(folder) if path.name.startswith(f".{MARK}-"))
     entries = folder / "entries"
     prefixes = [path for path in _paths(entries) if path.is_dir() and not path.is_symlink()]
-    for room in (entries, folder / "failures", folder / "pins", *prefixes):
+    for room in (entries, *(folder / name for name in ("failures", "pins", "indexes")), *prefixes):
         yield from (path for path in _paths(room) if path.name.startswith("."))
 
 

@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from spikedoor.errors import DataError, MissingDataError, OutputError
-from spikedoor.files import make_folder, read_plain, write_file
+from spikedoor.errors import DataError, MissingDataError, OutputError, reason
+from spikedoor.files import make_folder, missed, read_plain, write_file
 
 __all__ = ["BAD_JSON", "MARK", "SCHEMA", "SMALL", "listed", "open_folder", "refuse_link"]
 
@@ -15,7 +15,7 @@ SCHEMA = 1
 MARK = "store.json"
 SMALL = 1 << 20
 BAD_JSON = (OSError, ValueError, LookupError, TypeError, RecursionError)
-_ROOMS = ("entries", "aside", "claims", "failures", "pins")
+_ROOMS = ("entries", "aside", "claims", "failures", "pins", "indexes")
 
 
 def open_folder(folder: Path, create: bool) -> Path:
@@ -35,7 +35,7 @@ def open_folder(folder: Path, create: bool) -> Path:
     try:
         schema = json.loads(read_plain(folder / MARK, SMALL))["store"]
     except BAD_JSON as error:
-        raise DataError(f"{folder}: {MARK} is damaged ({error})") from None
+        raise DataError(f"{folder}: {MARK} is damaged ({reason(error)})") from None
     if schema != SCHEMA:
         raise DataError(f"{folder}: store of schema {schema}, this version reads {SCHEMA}")
     for room in _ROOMS:
@@ -46,11 +46,13 @@ def open_folder(folder: Path, create: bool) -> Path:
 def _is_there(folder: Path, create: bool) -> bool:
     # Listed before the look at the mark, which is made first: whoever sees any other part of a
     # store that is being made then finds the mark too.
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise OutputError(missed(folder, "the folder of a store"))
     names = os.listdir(folder) if os.path.lexists(folder) else []
     if os.path.lexists(folder / MARK):
         return True
     if not create:
-        raise MissingDataError(f"{folder}: no store here ({MARK} is missing)")
+        raise MissingDataError(missed(folder, f"the folder of a store, with {MARK}"))
     if not all(name.startswith(f".{MARK}-") for name in names):
         raise OutputError(
             f"{folder}: expected a store or an empty folder, found neither; name another one"

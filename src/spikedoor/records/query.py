@@ -107,8 +107,9 @@ class Table:
     def mean(self, by: Sequence[str] | None = None, over: str | Sequence[str] = "seed") -> Table:
         """Return one row for each group, with the means of its measures.
 
-        A measure gets Student's 95 % interval, and as count the number of runs that have it; of a
-        single run, the interval stays that of its own samples. ``runs`` and ``missing`` are the
+        A measure gets Student's 95 % interval, cut at the ends of what can be (0 and 1 of a share),
+        and as count the number of runs that have it; of a single run, the interval stays that of
+        its own samples. ``runs`` and ``missing`` are the
         numbers of runs with and without any value, ``reason`` says why, and ``status`` is
         "partial" where the runs of a group have not all the same.
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikedoor.data.npz import parse_npz_arrays
-from spikedoor.errors import DataError, MissingDataError
+from spikedoor.errors import DataError, MissingDataError, reason
 from spikedoor.evaluation import Evaluation
-from spikedoor.files import npz, read_plain, write_bytes
+from spikedoor.files import missed, npz, read_plain, write_bytes
 from spikedoor.metrics import Answers
 
 __all__ = ["SCHEMA", "Gallery", "Record"]
@@ -130,7 +130,8 @@ class Record:
         """
         folder = Path(folder)
         if not (folder / _JSON).is_file():
-            raise MissingDataError(f"{folder}: no record here ({_JSON} is missing)")
+            wanted = f"a folder that 'spikedoor run' has made, with {_JSON}"
+            raise MissingDataError(missed(folder, wanted))
         try:
             plain = json.loads(read_plain(folder / _JSON, _MAX_JSON))
             if plain["schema"] != SCHEMA:
@@ -155,7 +156,7 @@ class Record:
                 plain.get("defence", {}),
             )
         except _DAMAGE as error:
-            raise DataError(f"{folder}: the record is damaged ({error})") from error
+            raise DataError(f"{folder}: the record is damaged ({reason(error)})") from error
 
 
 def _finite(value: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikedoor.data.npz import parse_npz_arrays
-from spikedoor.errors import DataError
+from spikedoor.errors import DataError, reason
 from spikedoor.files import npz, read_plain, write_file
 from spikedoor.records.record import Record
 from spikedoor.records.traces import Course, OutputTraces, Probed
@@ -78,7 +78,7 @@ class Samples:
             arrays = parse_npz_arrays(read_plain(path, _MAX), str(path), _MAX)
             return cls(_film(arrays, record), _probed(arrays, record))
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise DataError(f"{path}: the samples are damaged ({error})") from error
+            raise DataError(f"{path}: the samples are damaged ({reason(error)})") from error
 
 
 def _of_film(film: Film) -> dict[str, Any]:

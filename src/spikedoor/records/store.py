@@ -7,6 +7,7 @@ never changes:
     entries/ab/ab12.../            one entry: entry.json and its artefacts
     aside/                         damaged entries, kept for a look
     claims/  failures/  pins/      who computes what, what went wrong, what is still wanted
+    indexes/                       where the results of a sweep lie; see `spikedoor.study.index`
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from spikedoor.data.files import sha256
-from spikedoor.errors import ConfigError, DataError, OutputError
+from spikedoor.errors import ConfigError, DataError, OutputError, reason
 from spikedoor.files import make_folder, new_folder, read_plain, remove, write_bytes, write_file
 from spikedoor.records.claims import claimed
 from spikedoor.records.entry import (
@@ -268,4 +269,6 @@ def _pinned(path: Path) -> list[str]:
     try:
         return [check_key(key) for key in json.loads(read_plain(path, _LARGE))["keys"]]
     except BAD_JSON as error:
-        raise DataError(f"{path}: the pin is damaged ({error}); pin again or remove it") from None
+        raise DataError(
+            f"{path}: the pin is damaged ({reason(error)}); pin again or remove it"
+        ) from None

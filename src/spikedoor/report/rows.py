@@ -9,7 +9,7 @@ from typing import Any
 from spikedoor.metrics import Scores
 from spikedoor.records import Record
 
-__all__ = ["Row", "label", "notes", "rows", "to_json"]
+__all__ = ["Row", "label", "notes", "rows", "staged", "to_json"]
 
 _SHORT = {"direct": "LR_B", "conversion": "LR_C", "hybrid": "LR_H"}
 
@@ -63,6 +63,11 @@ class Row:
 def label(rule: str) -> str:
     """Return a rule's name after the short form of its family, such as ``LR_B direct``."""
     return f"{_SHORT[rule]} {rule}" if rule in _SHORT else rule
+
+
+def staged(rule: str, stage: str) -> str:
+    """Return the name of a rule and of its stage, once where they are called alike."""
+    return label(rule) if stage == rule else f"{label(rule)}, {stage}"
 
 
 _DETECTION = {

@@ -16,7 +16,7 @@ from torch.nn.utils import skip_init
 from spikedoor.snn.activations import Activation, Spiking
 from spikedoor.snn.convolution import convolve
 from spikedoor.snn.kernels import Pool
-from spikedoor.snn.norm import BatchNorm
+from spikedoor.snn.norm import BatchNorm, folded
 from spikedoor.snn.signal import Signal
 
 __all__ = [
@@ -77,10 +77,9 @@ class Synapse(nn.Module):
         """Merge the norm's inference form into the layer: ``W' = a W``, ``b' = a b + shift``."""
         if self.norm is None:
             return
-        scale, shift = self.norm.scale_and_shift()
-        self.layer.weight.mul_(scale.view(-1, *[1] * (self.layer.weight.dim() - 1)))
-        bias = shift if self.layer.bias is None else self.layer.bias * scale + shift
-        self.layer.bias = nn.Parameter(bias)
+        made = folded(self.layer.weight, self.layer.bias, *self.norm.scale_and_shift())
+        self.layer.weight.copy_(made[0])
+        self.layer.bias = nn.Parameter(made[1])
         self.norm = None
 
 

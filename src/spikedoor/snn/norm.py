@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from spikedoor.errors import ConfigError
 
-__all__ = ["BatchNorm", "statistics_kept"]
+__all__ = ["BatchNorm", "folded", "inference_form", "statistics_kept"]
 
 
 class BatchNorm(nn.Module):
@@ -70,11 +70,26 @@ class BatchNorm(nn.Module):
 
     def scale_and_shift(self) -> tuple[Tensor, Tensor]:
         """Return the ``a, b`` of the inference form ``a * x + b``."""
-        scale = self.weight / torch.sqrt(self.running_var + self.eps)
-        return scale, self.bias - self.running_mean * scale
+        return inference_form(self.weight, self.bias, self.running_mean, self.running_var, self.eps)
 
     def extra_repr(self) -> str:
         return str(self.weight.shape[0])
+
+
+def inference_form(
+    weight: Tensor, bias: Tensor, running_mean: Tensor, running_var: Tensor, eps: float
+) -> tuple[Tensor, Tensor]:
+    """Return the ``a, b`` of a norm's inference form ``a * x + b``, from its values."""
+    scale = weight / torch.sqrt(running_var + eps)
+    return scale, bias - running_mean * scale
+
+
+def folded(
+    weight: Tensor, bias: Tensor | None, scale: Tensor, shift: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of a layer with the norm behind it: ``W' = a W, b' = a b + shift``."""
+    made = weight * scale.view(-1, *[1] * (weight.dim() - 1))
+    return made, shift if bias is None else bias * scale + shift
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from spikedoor.errors import ConfigError
@@ -11,6 +12,7 @@ from spikedoor.records import Store
 from spikedoor.study.cell import Cell, cell, with_shared_simulations
 from spikedoor.study.engines import Engine, InProcess, Workers
 from spikedoor.study.engines.cluster import Cluster
+from spikedoor.study.index import Index
 from spikedoor.study.nodes import Node, walk
 from spikedoor.study.results import rows
 from spikedoor.study.schedule import Board, missing, work_off
@@ -55,6 +57,11 @@ class Campaign:
         assert self.workshop.store is not None
         return self.workshop.store
 
+    @cached_property
+    def index(self) -> Index:
+        """What its rows are read from, which can be kept in the store; see `Index.write`."""
+        return Index.of(self.planned, self.cells, self.workshop.dataset)
+
     def leaves(self) -> list[Node]:
         """Return the nodes that the table is read from, each once."""
         return list({node.key: node for one in self.cells for node in one.leaves()}.values())
@@ -84,7 +91,7 @@ class Campaign:
 
     def rows(self, every_step: bool = False, pool_folds: bool = False) -> list[dict[str, Any]]:
         """Return the results; see `results.rows`."""
-        return rows(self.planned, self.cells, self.workshop, every_step, pool_folds)
+        return rows(self.index, self.store, every_step, pool_folds)
 
     def run(
         self,

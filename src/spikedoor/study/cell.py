@@ -117,7 +117,6 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
     if experiment.twin and poisoned:
         stages["twin"] = clean
     detections: dict[Owner, Node] = {}
-    silent = {"ann"}
     if experiment.defence is not None:
         sources = Sources(train, test, poison if poisoned else None, learned)
         for owner, made in stages.items():
@@ -127,7 +126,6 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
             else:
                 stages[owner] = {**made, node.kind: node}
         if not detections:
-            silent |= {"repaired"} if phases[-1].stage == "ann" else set()
             phases = (*phases, replace(phases[-1], stage="repaired", source="clean"))
     answers = {
         Question(owner, phase.stage, triggered): _answers(
@@ -137,6 +135,9 @@ def cell(experiment: Experiment, data: Dataset) -> Cell:
         for phase in phases
         for triggered in (False, True)
     }
+    # The rule 'ann' has nothing but a network without spikes, repaired or not.
+    last = experiment.rule.phases()[-1].stage
+    silent = {"ann", "repaired"} if last == "ann" else {"ann"}
     activity = {
         question: replace(node, kind="activity", config=node.config | {"samples": _WATCHED})
         for question, node in answers.items()

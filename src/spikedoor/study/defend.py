@@ -15,6 +15,7 @@ from spikedoor.progress import bar
 from spikedoor.records import Record, Store
 from spikedoor.study.cell import Cell, cell
 from spikedoor.study.experiment import Experiment
+from spikedoor.study.index import Index
 from spikedoor.study.nodes import Node
 from spikedoor.study.results import rows
 from spikedoor.study.sweep import Planned
@@ -95,7 +96,9 @@ def _carried_out(
     stages = {made.defended, "repaired"}
     if plan.method.task == "eliminate" and plan.stage == "ann":
         stages.add(next(reversed([name for name in made.phases if name != "repaired"])))
-    found = rows([Planned("", {}, made.experiment)], [made], workshop)
+    assert workshop.store is not None
+    index = Index.of([Planned("", {}, made.experiment)], [made], workshop.dataset)
+    found = rows(index, workshop.store)
     repaired = None
     if plan.method.task == "eliminate":
         stage = workshop.result(made.stages["victim"]["repaired"])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from spikedoor.defences.plan import DefencePlan
 from spikedoor.rules import Phase
 from spikedoor.study.experiment import Experiment
 from spikedoor.study.nodes import Node
+from spikedoor.study.reading import Owner
 
 __all__ = ["Owner", "Sources", "defence_node", "defended"]
-
-Owner = Literal["victim", "twin"]
 
 
 class Sources(NamedTuple):

@@ -16,7 +16,7 @@ from spikedoor.rules.optimisers import Adam
 from spikedoor.snn.encoding import Frames
 from spikedoor.snn.networks import SmallConv
 from spikedoor.study.experiment import Experiment
-from spikedoor.study.run import run
+from spikedoor.study.pipe import run
 from spikedoor.study.workshop import Workshop
 
 __all__ = ["demo", "experiments"]

@@ -8,13 +8,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from spikedoor.component import Component
-from spikedoor.errors import ConfigError, hint
-from spikedoor.study.experiment import Experiment, beside, override, read_table
+from spikedoor.errors import ConfigError
+from spikedoor.study.experiment import Experiment
+from spikedoor.study.toml import located, override, read_table
 from spikedoor.victim import StageName
 
-__all__ = ["Expected", "Preset", "experiment_table", "load", "load_preset", "located", "presets"]
-
-_FOLDER = Path(__file__).parent / "presets"
+__all__ = ["Expected", "Preset", "experiment_table", "load", "load_preset"]
 
 Measure = Literal[
     "clean_accuracy",
@@ -53,28 +52,6 @@ class Preset(Experiment):
     def experiment(self) -> Experiment:
         """The experiment alone."""
         return Experiment(**{name: getattr(self, name) for name in Experiment.model_fields})
-
-
-def presets() -> dict[str, Path]:
-    """Return the files of the presets that come with the package, by name."""
-    return {path.stem: path for path in sorted(_FOLDER.glob("*.toml"), key=lambda path: path.stem)}
-
-
-def located(name: str | Path) -> Path:
-    """Return the file of a preset's name; a path, which ends in ``.toml`` or exists, stays itself.
-
-    Raises:
-        ConfigError: If there is no such preset, naming one that is near.
-    """
-    path = Path(name)
-    if path.suffix == ".toml" or path.exists():
-        return path
-    known = presets()
-    if str(name) not in known:
-        near = hint(str(name), [*known, *beside(path)], listed=False)
-        where = near or "; 'spikedoor list presets' names the presets"
-        raise ConfigError(f"no preset or file '{name}'{where}")
-    return known[str(name)]
 
 
 def load_preset(

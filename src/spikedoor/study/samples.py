@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from spikedoor.attack import Attack
 from spikedoor.data.base import Dataset
-from spikedoor.data.events import Events
-from spikedoor.data.events.film import film
 from spikedoor.records import Record
-from spikedoor.records.samples import Film, Samples
+from spikedoor.records.samples import Samples
 from spikedoor.records.traces import Probed
-from spikedoor.study.examples import examples
+from spikedoor.study.examples import filmed
 from spikedoor.study.probe import opened, probed, spiking
 from spikedoor.victim import Victim
 
-__all__ = ["filmed", "keep", "samples"]
-
-_FRAMES, _SIDE = 30, 64
-"""Frames of a film, and their largest side in pixels."""
+__all__ = ["keep", "samples"]
 
 
 def samples(record: Record, victim: Victim, data: Dataset, attack: Attack) -> Samples:
@@ -34,16 +27,6 @@ def samples(record: Record, victim: Victim, data: Dataset, attack: Attack) -> Sa
     """
     watched = spiking(victim) and len(record.gallery.labels)
     return Samples(filmed(data, attack), probed(record, victim, data, attack) if watched else None)
-
-
-def filmed(data: Dataset, attack: Attack) -> Film | None:
-    """Return the recordings of the gallery as they play; None of other data."""
-    clean, triggered, labels = examples(data, attack)
-    if not isinstance(clean, Events) or not len(labels):
-        return None
-    counts, window = film(Events.join([clean, triggered]), _FRAMES, _SIDE)
-    small = np.minimum(counts, 255).astype(np.uint8)
-    return Film(small[: len(labels)], small[len(labels) :], labels, window)
 
 
 def keep(folder: str | Path, found: Probed) -> None:

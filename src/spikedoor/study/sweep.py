@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 
 from spikedoor.component import Component
 from spikedoor.errors import ConfigError
-from spikedoor.study.experiment import Experiment, override, read_table, with_keys
-from spikedoor.study.preset import experiment_table, located
+from spikedoor.study.experiment import Experiment
+from spikedoor.study.preset import experiment_table
+from spikedoor.study.toml import located, override, read_table, with_keys
 
 __all__ = ["Part", "Planned", "Sweep", "is_sweep", "load_sweep"]
 

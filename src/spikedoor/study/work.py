@@ -32,16 +32,16 @@ from spikedoor.rules import Rule
 from spikedoor.snn.encoding import Encoding
 from spikedoor.snn.networks import Architecture
 from spikedoor.snn.readout import Readout
-from spikedoor.study.defending import detected, files_of, from_files, repaired
+from spikedoor.study import kept
+from spikedoor.study.defending import detected, repaired
 from spikedoor.study.nodes import Node
 from spikedoor.victim import Activity, Attacked, Stage, Victim, activity
 from spikedoor.victim.files import stage_from, weights_file
 from spikedoor.victim.operations import operations
 
-__all__ = ["Poison", "make", "notes", "packed", "unpacked"]
+__all__ = ["Poison", "make", "packed", "unpacked"]
 
-_DOCTORED, _WEIGHTS, _OPERATIONS = "doctored.npz", WEIGHTS_FILE, "operations.npz"
-_VICTIM, _PLAN, _ANSWERS, _ACTIVITY = "victim.json", "plan.json", "answers.npz", "activity.npz"
+_DOCTORED, _WEIGHTS, _PLAN = "doctored.npz", WEIGHTS_FILE, "plan.json"
 
 
 class Poison(NamedTuple):
@@ -54,9 +54,6 @@ class Poison(NamedTuple):
     def of(self, train: SampleSet, trigger: Trigger) -> PoisonedSet:
         """Return the poisoned view of the training set."""
         return PoisonedSet(train, self.plan, trigger, self.doctored)
-
-
-_RATES = ("by_layer", "by_sample")
 
 
 def make(node: Node, inputs: dict[str, Any]) -> Any:
@@ -208,17 +205,10 @@ def packed(node: Node, result: Any) -> dict[str, bytes]:
         )
     if node.kind == "trigger":
         return {_WEIGHTS: packed_weights(result)}
-    if node.kind == "answers":
-        small = np.uint8 if result.size == 0 or result.max() < 256 else np.uint16
-        # Samples first: a sample's answers soon stay the same, which compresses well.
-        return {_ANSWERS: npz({"answers": np.ascontiguousarray(result.T, small)})}
-    if node.kind == "detection":
-        return files_of(result)
-    if node.kind == "operations":
-        return {_OPERATIONS: npz({"operations": result})}
     if node.kind == "activity":
-        single = {name: getattr(result, name).astype(np.float32) for name in _RATES}
-        return {_ACTIVITY: npz({"layers": np.array(result.layers), **single})}
+        return kept.packed("activity", (result.layers, result.by_layer, result.by_sample))
+    if node.kind in kept.KINDS:
+        return kept.packed(node.kind, result)
     return Victim((result,)).to_files()
 
 
@@ -230,32 +220,18 @@ def unpacked(node: Node, files: dict[str, bytes]) -> Any:
     """
     try:
         if node.kind == "poison":
-            kept = _DOCTORED in files
-            doctored = parse_npz_arrays(files[_DOCTORED], _DOCTORED)["doctored"] if kept else None
+            there = _DOCTORED in files
+            doctored = parse_npz_arrays(files[_DOCTORED], _DOCTORED)["doctored"] if there else None
             return Poison(PoisonPlan.from_json(json.loads(files[_PLAN])), doctored)
         if node.kind == "trigger":
             return unpacked_weights(files[_WEIGHTS])
-        if node.kind == "answers":
-            return parse_npz_arrays(files[_ANSWERS], _ANSWERS)["answers"].T.astype(np.int64)
-        if node.kind == "detection":
-            return from_files(files)
-        if node.kind == "operations":
-            return parse_npz_arrays(files[_OPERATIONS], _OPERATIONS)["operations"].astype(
-                np.float64
-            )
         if node.kind == "activity":
-            arrays = parse_npz_arrays(files[_ACTIVITY], _ACTIVITY)
-            rates = (arrays[name].astype(np.float64) for name in _RATES)
-            return Activity(tuple(map(str, arrays["layers"])), *rates)
-        (entry,) = json.loads(files[_VICTIM])["stages"]
+            return Activity(*kept.unpacked(node.kind, files))
+        if node.kind in kept.KINDS:
+            return kept.unpacked(node.kind, files)
+        entry = kept.about(files)
         return stage_from(entry, files[weights_file(entry)])
     except DataError:
         raise
     except (ValueError, LookupError, TypeError, RuntimeError, OSError) as error:
         raise DataError(f"{node.short}: not a readable result ({error})") from error
-
-
-def notes(files: dict[str, bytes]) -> dict[str, Any]:
-    """Return what a stage's maker noted, from the files of a stage; its weights are not read."""
-    (entry,) = json.loads(files[_VICTIM])["stages"]
-    return entry["notes"]

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from spikedoor.data.base import SampleSet
+from spikedoor.data.strata import spread
 from spikedoor.defences import (
     DataDetector,
     Defence,
@@ -24,7 +25,7 @@ from spikedoor.defences import (
     InputDetector,
     ModelDetector,
 )
-from spikedoor.defences.inputs import Inputs, spread
+from spikedoor.defences.inputs import Inputs
 from spikedoor.testing import components
 from spikedoor.testing.expect import Check, instance, refused, run, that
 from spikedoor.testing.parts import defender, equal_states, victim

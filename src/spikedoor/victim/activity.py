@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spikedoor.data.base import SampleSet
+from spikedoor.data.strata import spread
 from spikedoor.errors import ConfigError
 from spikedoor.snn.activations import Activation
 from spikedoor.victim.stage import Stage
@@ -56,8 +57,8 @@ def activity(stage: Stage, data: SampleSet, samples: int = 128, seed: int = 0) -
     layers = [(name, module) for name, module in modules if isinstance(module, Activation)]
     if not layers or stage.blueprint.neuron is None:
         raise ConfigError(f"stage '{stage.name}' has no spiking neurons to count the spikes of")
-    count = min(samples, len(data))
-    chosen = np.linspace(0, len(data), count, endpoint=False).astype(np.int64)
+    chosen = spread(len(data), samples)
+    count = len(chosen)
     counts: list[list[Tensor]] = [[] for _ in layers]
     sizes = [0] * len(layers)
     with _watched([layer for _, layer in layers], counts, sizes, count):

@@ -15,7 +15,7 @@ from spikedoor.snn.networks import Layered, Network
 from spikedoor.snn.networks.base import Shape
 from spikedoor.snn.networks.layers import Convolution, Layer, Linear, Norm, Pool, Spikes
 from spikedoor.snn.neurons import LIF, PLIF, Neuron
-from spikedoor.snn.norm import BatchNorm
+from spikedoor.snn.norm import BatchNorm, folded, inference_form
 from spikedoor.snn.readout import MeanCurrent, MeanRate, Readout
 from spikedoor.victim.blueprint import Blueprint
 from spikedoor.victim.stage import Stage
@@ -164,16 +164,9 @@ def _split(parts: list[Part]) -> tuple[list[Part], Part | None, Neuron | None]:
 def _merged(linear: Part, norm: Part) -> Part:
     """Merge a norm into the layer before it."""
     assert isinstance(norm.layer, Norm)
-    values = norm.values
-    scale = values["weight"] / torch.sqrt(values["running_var"] + norm.layer.eps)
-    bias = linear.values.get("bias", torch.zeros_like(scale))
-    return replace(
-        linear,
-        values={
-            "weight": linear.values["weight"] * scale[:, None],
-            "bias": (bias - values["running_mean"]) * scale + values["bias"],
-        },
-    )
+    form = inference_form(**norm.values, eps=norm.layer.eps)
+    weight, bias = folded(linear.values["weight"], linear.values.get("bias"), *form)
+    return replace(linear, values={"weight": weight, "bias": bias})
 
 
 def _fixed(neuron: Neuron) -> Neuron:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spikedoor.data.base import SampleSet
+from spikedoor.data.strata import spread
 from spikedoor.errors import ConfigError
 from spikedoor.victim.stage import Stage
 
@@ -43,8 +44,8 @@ def operations(
             f"stage '{stage.name}' has no layers of ours: which weights a spike meets in a wrapped "
             "module is not known"
         )
-    count = min(samples, len(data))
-    chosen = np.linspace(0, len(data), count, endpoint=False).astype(np.int64)
+    chosen = spread(len(data), samples)
+    count = len(chosen)
     with _watched(stage) as seen:
         stage.predict(data, seed, chosen, title=None, together=count)
     total = np.zeros(count)
@@ -56,12 +57,15 @@ def operations(
 
 
 def synapses_of(layer: nn.Conv2d | nn.Linear) -> float:
-    """Return how many weights a value meets: all outputs, or channels times kernel over stride."""
+    """Return how many weights a value meets: all outputs, or kernels over stride.
+
+    Of a convolution, those of the channels of the value's own group alone.
+    """
     if isinstance(layer, nn.Linear):
         return layer.out_features
     height, width = layer.kernel_size
     rows, columns = layer.stride
-    return layer.out_channels * height * width / (rows * columns)
+    return layer.out_channels / layer.groups * height * width / (rows * columns)
 
 
 @contextmanager

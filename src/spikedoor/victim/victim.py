@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from spikedoor.errors import ConfigError, DataError, hint
-from spikedoor.files import new_folder, read_plain, write_bytes
+from spikedoor.errors import ConfigError, DataError, MissingDataError, hint, reason
+from spikedoor.files import missed, new_folder, read_plain, write_bytes
 from spikedoor.victim.files import described, stage_from, weights, weights_file
 from spikedoor.victim.stage import Stage
 
 __all__ = ["Victim"]
 
-_FORMAT = 1
+_FORMAT, _JSON = 1, "victim.json"
 _MAX_JSON, _MAX_WEIGHTS = 1 << 26, 1 << 32
 
 
@@ -48,7 +49,7 @@ class Victim:
         files = {
             weights_file(entry): weights(s) for entry, s in zip(stages, self.stages, strict=True)
         }
-        return {**files, "victim.json": text.encode()}
+        return {**files, _JSON: text.encode()}
 
     def save(self, folder: str | Path) -> Path:
         """Write the victim to a new folder: ``victim.json`` and one safetensors file a stage.
@@ -66,11 +67,14 @@ class Victim:
         """Read a victim written by `save`. Nothing in the folder can run code, no link is followed.
 
         Raises:
-            DataError: If a file is missing, damaged, or not of this format.
+            MissingDataError: If there is no victim in the folder.
+            DataError: If a file is damaged, or not of this format.
         """
         folder = Path(folder)
+        if not os.path.lexists(folder / _JSON):
+            raise MissingDataError(missed(folder, f"the folder of a victim, with {_JSON}"))
         try:
-            found = json.loads(read_plain(folder / "victim.json", _MAX_JSON))
+            found = json.loads(read_plain(folder / _JSON, _MAX_JSON))
             if found["format"] != _FORMAT:
                 raise DataError(
                     f"{folder}: expected victim format {_FORMAT}, found {found['format']}"
@@ -84,5 +88,4 @@ class Victim:
         except DataError:
             raise
         except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise DataError(f"{folder}: not a readable victim folder ({reason})") from error
+            raise DataError(f"{folder}: not a readable victim folder ({reason(error)})") from error

@@ -60,6 +60,13 @@ class Trigger(Component):
     needs_model: ClassVar[bool] = False
     """Whether poisoned samples are first changed against a trained model; see `doctored`."""
 
+    # What is drawn or learned is no field: a prepared trigger compares as the plain one.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(getattr(self, key) for key in type(self).model_fields)))
+
     @abstractmethod
     def apply(self, samples: Any, /) -> Any:
         """Return marked copies; the input stays as it was.
@@ -148,12 +155,6 @@ class RandomTrigger(Trigger):
         prepared = self.model_copy()
         prepared._seed = seed
         return prepared
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, type(self)) and self.to_dict() == other.to_dict()
-
-    def __hash__(self) -> int:
-        return hash((type(self), *(getattr(self, key) for key in type(self).model_fields)))
 
 
 def check_modality(trigger: Trigger, samples: SampleSet | DataSource) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,12 +97,6 @@ class LearnedTrigger(Trigger):
         del train, seed
         _ = self.weights
         return self
-
-    def __eq__(self, other: Any) -> bool:
-        return isinstance(other, type(self)) and self.to_dict() == other.to_dict()
-
-    def __hash__(self) -> int:
-        return hash((type(self), *(getattr(self, key) for key in type(self).model_fields)))
 
 
 def prepared(

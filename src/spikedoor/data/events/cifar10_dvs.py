@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from spikedoor.data.events.members import Member
 from spikedoor.data.events.source import Part, UndividedSource, by_class
@@ -36,6 +36,10 @@ class Cifar10Dvs(UndividedSource):
     OFF. Against the view of jAER this exchanges rows and columns.
     """
 
+    needs: ClassVar[tuple[tuple[str, ...], ...]] = tuple(
+        (f"CIFAR10DVS/{name}", f"CIFAR10DVS/{name}.zip") for name in _CLASSES
+    )
+
     def _sensor(self) -> tuple[int, int]:
         return 128, 128
 
@@ -45,8 +49,8 @@ class Cifar10Dvs(UndividedSource):
     def _parts(self, root: Path) -> tuple[tuple[str, ...], list[Part]]:
         files: list[Member] = []
         folders: dict[str, list[Member]] | None = None
-        for name in _CLASSES:
-            base = self._existing(root, f"CIFAR10DVS/{name}", f"CIFAR10DVS/{name}.zip")
+        for name, places in zip(_CLASSES, self.needs, strict=True):
+            base = self._existing(root, *places)
             if base.is_file():
                 found = by_class(base, (".aedat",))
                 if name not in found:

@@ -8,7 +8,7 @@ from typing import ClassVar, Self, final
 from pydantic import Field, model_validator
 
 from spikedoor.data.events.formats import SUFFIXES
-from spikedoor.data.events.recordings import EventSet
+from spikedoor.data.events.labelled import EventSet
 from spikedoor.data.events.source import EventSource, Part, by_class
 from spikedoor.data.files import data_root
 from spikedoor.data.source import DATASETS, Inventory

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 
 from spikedoor.data.events.members import Member, members
 from spikedoor.data.events.recordings import Events
@@ -39,6 +39,11 @@ class DvsGesture(EventSource):
     ``trials_to_test.txt`` name the files of each part, so that no person is in both.
     """
 
+    needs: ClassVar[tuple[tuple[str, ...], ...]] = (
+        (f"{_FOLDER}/trials_to_train.txt",),
+        (f"{_FOLDER}/trials_to_test.txt",),
+    )
+
     def _sensor(self) -> tuple[int, int]:
         return 128, 128
 
@@ -49,8 +54,8 @@ class DvsGesture(EventSource):
         base = self._existing(root, _FOLDER)
         found = {member.name: member for member in members(base, (".aedat", ".csv"), depth=0)}
         parts = []
-        for name in ("train", "test"):
-            trials = self._existing(root, f"{_FOLDER}/trials_to_{name}.txt")
+        for name, places in zip(("train", "test"), self.needs, strict=True):
+            trials = self._existing(root, *places)
             text = read_limited(trials, _MAX_TEXT).decode("utf-8", "replace")
             files = [line.strip() for line in text.splitlines() if line.strip()]
             for file in files:

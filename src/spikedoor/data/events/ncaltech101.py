@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 
 from spikedoor.data.events.source import Part, UndividedSource, by_class
 from spikedoor.data.source import DATASETS
@@ -25,6 +25,8 @@ class NCaltech101(UndividedSource):
     published: the first of each class by file name are to train on, the rest to test on.
     """
 
+    needs: ClassVar[tuple[tuple[str, ...], ...]] = (("Caltech101", "Caltech101.zip"),)
+
     def _sensor(self) -> tuple[int, int]:
         return 180, 240
 
@@ -32,7 +34,7 @@ class NCaltech101(UndividedSource):
         return root / "Caltech101"
 
     def _parts(self, root: Path) -> tuple[tuple[str, ...], list[Part]]:
-        base = self._existing(root, "Caltech101", "Caltech101.zip")
+        base = self._existing(root, *self.needs[0])
         found = by_class(base, (".bin",), depth=2 if base.is_file() else 1)
         files = [file for files in found.values() for file in files]
         return tuple(found), [Part("all", files)]

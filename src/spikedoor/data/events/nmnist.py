@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 
 from spikedoor.data.events.source import EventSource, Part, by_class
 from spikedoor.data.source import DATASETS
@@ -29,6 +29,11 @@ class NMnist(EventSource):
     count from a recording's first event.
     """
 
+    needs: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("NMNIST/Train", "NMNIST/Train.zip"),
+        ("NMNIST/Test", "NMNIST/Test.zip"),
+    )
+
     def _sensor(self) -> tuple[int, int]:
         return 34, 34
 
@@ -37,13 +42,13 @@ class NMnist(EventSource):
 
     def _parts(self, root: Path) -> tuple[tuple[str, ...], list[Part]]:
         parts = []
-        for name in ("Train", "Test"):
-            base = self._existing(root, f"NMNIST/{name}", f"NMNIST/{name}.zip")
+        for name, places in zip(("train", "test"), self.needs, strict=True):
+            base = self._existing(root, *places)
             # The archives hold the folder itself.
             found = by_class(base, (".bin",), depth=2 if base.is_file() else 1)
             for wrong in sorted(set(found) - set(_DIGITS))[:1]:
                 raise DataError(f"{base}: expected folders 0 to 9, found {wrong!r}")
             files = [file for files in found.values() for file in files]
             files.sort(key=lambda file: file.parts[-1])
-            parts.append(Part(name.lower(), files))
+            parts.append(Part(name, files))
         return _DIGITS, parts

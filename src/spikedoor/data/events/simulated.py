@@ -18,7 +18,8 @@ from spikedoor.data.digits import Digits
 from spikedoor.data.download import Remote
 from spikedoor.data.events.cache import Writer, kept
 from spikedoor.data.events.camera import Camera
-from spikedoor.data.events.recordings import Events, EventSet
+from spikedoor.data.events.labelled import EventSet
+from spikedoor.data.events.recordings import Events
 from spikedoor.data.files import cache_root, sha256
 from spikedoor.data.mnist import Mnist
 from spikedoor.data.source import DATASETS, DataSource

@@ -16,8 +16,9 @@ from pydantic import Field
 from spikedoor.data.base import Dataset, Modality
 from spikedoor.data.events.cache import Writer, kept
 from spikedoor.data.events.formats import parse
+from spikedoor.data.events.labelled import EventSet
 from spikedoor.data.events.members import Member, members
-from spikedoor.data.events.recordings import Events, EventSet
+from spikedoor.data.events.recordings import Events
 from spikedoor.data.files import cache_root, sha256
 from spikedoor.data.source import DataSource
 from spikedoor.data.strata import first_come

@@ -9,7 +9,7 @@ from spikedoor.records.columns import companions
 from spikedoor.records.query import Table
 from spikedoor.report.charts.levels import levels
 from spikedoor.report.charts.series import Chart, Row, caption, need
-from spikedoor.report.rows import label
+from spikedoor.report.rows import staged
 
 __all__ = ["overhead", "times"]
 
@@ -46,7 +46,7 @@ def times(table: Table) -> Sequence[Row]:
     }
     rows = []
     for run, ((rule, stage, took), twin) in enumerate(timed.items()):
-        told = f"{label(rule)}, {stage}" if stage != rule else label(rule)
+        told = staged(rule, stage)
         rows.append({"stage": told, "of": "victim", "run": run, **_measure("took", took),
                      **_measure("ratio", took / twin if twin else None)})  # fmt: skip
         if twin:

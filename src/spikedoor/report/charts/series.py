@@ -14,7 +14,7 @@ from spikedoor.records.query import Table
 from spikedoor.report.rows import label as rule_label
 
 __all__ = [
-    "TITLES", "Chart", "Row", "Series", "caption", "final_stages", "named", "need",
+    "TITLES", "Chart", "Row", "Series", "caption", "final_stages", "follows", "named", "need",
     "panels_by", "series", "valued",
 ]  # fmt: skip
 
@@ -99,7 +99,7 @@ def series(table: Table, along: Sequence[str], several: Sequence[str] = ()) -> l
         groups = {k: rows for k, rows in groups.items() if _vary(rows, several)}
     kept = [row for rows in groups.values() for row in rows]
     varied = [n for n in names if _vary(kept, [n])]
-    if "rule" in varied and "stage" in varied and _follows(kept, "stage", "rule"):
+    if "rule" in varied and "stage" in varied and follows(kept, "stage", "rule"):
         varied.remove("stage")
     told = [named(rows[0], [n for n in varied if n != "part"]) for rows in groups.values()]
     found = []
@@ -120,20 +120,23 @@ def _vary(rows: Sequence[Row], names: Sequence[str]) -> bool:
     return len({tuple(row[n] for n in names) for row in rows}) > 1
 
 
-def _follows(rows: Sequence[Row], name: str, other: str) -> bool:
+def follows(rows: Sequence[Row], name: str, other: str) -> bool:
+    """Whether a column tells nothing more of rows, of which one column tells already."""
     return len({(row[other], row[name]) for row in rows}) == len({row[other] for row in rows})
 
 
 def named(row: Row, names: Iterable[str]) -> str:
     """Return what tells a row apart, by these of its columns, as all charts and tables say it."""
-    told = []
+    names = list(names)
+    rule = str(row.get("rule") or "") if "rule" in names else ""
+    told = [rule_label(rule)] if rule else []
     for name in names:
         value = row.get(name)
-        if value is None or value == "":
+        if name == "rule" or value is None or value == "":
             continue
-        if name == "rule":
-            told.insert(0, rule_label(str(value)))
-        elif isinstance(value, (int, float)) or str(value) in ("True", "False"):
+        if name == "stage" and value == rule:  # the one stage of a rule is called like it
+            continue
+        if isinstance(value, (int, float)) or str(value) in ("True", "False"):
             told.append(f"{name.rpartition('.')[2]} {str(value).lower()}")
         else:
             told.append(str(value))
@@ -163,7 +166,7 @@ def caption(what: str, rows: Sequence[Row], measures: Sequence[str]) -> str:
     diverged = sum(row["status"] == "diverged" for row in rows)
     told = [
         f"{what}. Means over n = {runs} runs; bars: Student's 95 % interval, of a single run that "
-        "of its test samples, cut at the frame."
+        "of its test samples, cut at 0 and 100 % and at the frame."
     ]
     if diverged:
         told.append(f"No ASR at {diverged} of {len(rows)} points, where accuracy is near chance.")

@@ -1,7 +1,8 @@
 """Records as one HTML page that needs no network."""
 
 from spikedoor.report.page.board import of_leaderboard
-from spikedoor.report.page.html import Content, page
+from spikedoor.report.page.content import Content
+from spikedoor.report.page.html import page
 from spikedoor.report.page.records import of_records
 from spikedoor.report.page.study import of_study
 

@@ -8,10 +8,11 @@ from typing import Any
 from spikedoor.errors import ConfigError
 from spikedoor.records.columns import companions, identification
 from spikedoor.records.query import Table
-from spikedoor.report.charts.series import Row, final_stages, named
-from spikedoor.report.page.html import Content, cell, filled
+from spikedoor.report.charts.series import Row, final_stages, follows, named
+from spikedoor.report.page.content import Content, cell, filled
 
-__all__ = ["BOARD", "axes_of", "board", "final_rows", "named_by", "of_leaderboard", "share"]
+__all__ = ["BOARD", "axes_of", "board", "final_rows", "named_by", "of_leaderboard", "share",
+           "telling"]  # fmt: skip
 
 BOARD = (
     "Clean accuracy / ASR of the last stage after its last step, of detectors the AUROC, in %, "
@@ -46,7 +47,7 @@ def of_leaderboard(studies: Mapping[str, Table], command: str) -> Content:
             raise ConfigError(f"{title}: expected one row of results or more, got none")
         for kind, rows in _apart(final_rows(table)).items():
             measure, note = _KINDS[kind]
-            axes = axes_of(table.columns, rows)
+            axes = telling(axes_of(table.columns, rows), rows)
             if kind != "attacks" and "defence.method" not in axes:
                 axes.append("defence.method")
             made = board(rows, axes, measure)
@@ -87,6 +88,12 @@ def axes_of(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
     return [c for c in found if not (c == "rule.steps" and "T" in found)]
 
 
+def telling(axes: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """Return the axes to name rows by: no part or stage that the name of the rule says already."""
+    said = [c for c in ("part", "stage") if "rule" in axes and follows(rows, c, "rule")]
+    return [c for c in axes if c not in said]
+
+
 def final_rows(table: Table) -> list[Row]:
     """Return the rows of the stage that is put to use, the repaired one of an eliminator."""
     repaired = [row for row in table.rows if row.get("stage") == "repaired"]
@@ -114,7 +121,8 @@ def board(rows: Sequence[Row], axes: Sequence[str], ranked: str | None = None) -
         ranked: Measure whose mean is told, with the count of cells, and orders the lines.
     """
     defended = any(row.get("defence.method") for row in rows)
-    outer = [c for c in axes if c.startswith(("attack.", "data")) or (defended and c == "part")]
+    victims = ("part", "rule") if defended else ()
+    outer = [c for c in axes if c.startswith(("attack.", "data")) or c in victims]
     inner = [c for c in axes if c not in (*outer, "seed", "stage")]
     if defended:
         inner = [c for c in inner if c.startswith("defence.")]

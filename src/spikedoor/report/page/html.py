@@ -4,77 +4,39 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["Content", "cell", "filled", "page", "point"]
+from spikedoor.report.page.content import Content
+from spikedoor.report.page.size import MOST, fitted
 
-_PARTS = ("table", "charts", "galleries", "players", "traces", "texts")
+__all__ = ["page"]
+
 _SCRIPTS = ("base", "table", "chart", "samples", "page")
 _HOLE = re.compile("@(CSS|DATA|SCRIPT)@")
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a page says.
-
-    Args:
-        title: Of the page.
-        question: What was asked, in a sentence.
-        verdict: What came out, in one or two.
-        sections: Each with a title, and any of a note, a table, charts, galleries, players, traces
-            and texts, as the scripts draw them.
-    """
-
-    title: str
-    question: str
-    verdict: str
-    sections: tuple[dict[str, Any], ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return {**vars(self), "sections": list(self.sections)}
 
 
 def page(content: Content) -> bytes:
     """Return a page as HTML in UTF-8; it asks nothing of any network and runs only its own script.
 
-    What comes from records stands in it as data, and is put on the page as text alone.
+    What comes from records stands in it as data, and is put on the page as text alone. It is at
+    most `MOST` bytes long; see `fitted` for what it leaves out to be so.
+
+    Raises:
+        ConfigError: If there is too much on it even so.
     """
     assets = files("spikedoor.report.page")
-    # No text of a record can end the element that holds it.
-    data = json.dumps(content.to_dict(), allow_nan=False).replace("<", "\\u003c")
     parts = {
         "CSS": (assets / "page.css").read_text("utf-8"),
         "SCRIPT": "".join((assets / f"{name}.js").read_text("utf-8") for name in _SCRIPTS),
-        "DATA": data,
     }
     template = (assets / "page.html").read_text("utf-8")
+    rest = len(template.encode()) + sum(len(part.encode()) for part in parts.values())
+    shown = fitted(content, lambda value: len(_data(value)), MOST - rest)
+    parts["DATA"] = _data(shown.to_dict())
     return _HOLE.sub(lambda hole: parts[hole[1]], template).encode()
 
 
-def filled(sections: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """Return the sections that have something to show."""
-    return tuple(one for one in sections if any(one.get(part) for part in _PARTS))
-
-
-def cell(
-    value: float | None, low: float | None = None, high: float | None = None, count: Any = None
-) -> dict[str, Any] | None:
-    """Return a share as a cell of a table, with its interval and count in small print."""
-    if value is None:
-        return None
-    limits = "" if low is None or high is None else f"[{100 * low:.1f}, {100 * high:.1f}]"
-    small = " ".join(filter(None, (limits, "" if count is None else f"n={count}")))
-    return {"value": value, "text": f"{100 * value:.1f} %", "small": small}
-
-
-def point(
-    x: float, y: float, low: float | None = None, high: float | None = None, about: str = ""
-) -> dict[str, Any]:
-    """Return a share as a point of a chart, with what is told where one points at it."""
-    low, high = (y if low is None else low), (y if high is None else high)
-    told = f"{100 * y:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
-    return {"x": x, "y": y, "low": low, "high": high, "told": f"{about}: {told}" if about else told}
+def _data(value: Any) -> str:
+    """Return JSON in ASCII in which no text of a record can end the element that holds it."""
+    return json.dumps(value, allow_nan=False).replace("<", "\\u003c")

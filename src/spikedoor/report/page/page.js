@@ -7,6 +7,7 @@ const main = document.getElementById("sections");
 for (const section of told.sections) {
   const made = element("section", {}, element("h2", {}, section.title));
   if (section.note) made.append(element("p", { class: "note" }, section.note));
+  if (section.left) made.append(element("p", { class: "left" }, section.left));
   if (section.table) table(made, section.table);
   if (section.charts) {
     const grid = element("div", { class: section.charts.every((one) => one.small) ? "charts small" : "charts" });

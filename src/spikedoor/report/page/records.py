@@ -10,9 +10,9 @@ from typing import Any
 from spikedoor.metrics import Rate, Ratio, Scores
 from spikedoor.records import Record
 from spikedoor.records.samples import Samples
-from spikedoor.report.page.html import Content, cell, filled, point
+from spikedoor.report.page.content import Content, cell, filled, point
 from spikedoor.report.page.samples import galleries, lacking, players, traces
-from spikedoor.report.rows import label, notes, rows
+from spikedoor.report.rows import label, notes, rows, staged
 
 __all__ = ["of_records"]
 
@@ -188,7 +188,7 @@ def _courses(record: Record) -> list[dict[str, Any]]:
                 lines.items(), "abbc", (False, False, True, False), strict=True
             )
         ]
-        title = f"{label(record.rule)}, {stage}, {record.data['name']}"
+        title = f"{staged(record.rule, stage)}, {record.data['name']}"
         series = [one for one in series if one["points"]]
         charts.append({"title": title, "x": "time step", "y": "%", "series": series})
     return charts
@@ -198,7 +198,7 @@ def _overhead(records: Sequence[Record]) -> list[dict[str, Any]]:
     told: dict[str, list[tuple[str, float]]] = {"victim": [], "clean twin": []}
     for record in records:
         for row in rows([record]):
-            name = f"{label(row.rule).split()[0]} {row.stage}"
+            name = staged(row.rule, row.stage)
             for owner, spent in (("victim", row.seconds), ("clean twin", row.twin_seconds)):
                 if spent is not None:
                     told[owner].append((name, spent))

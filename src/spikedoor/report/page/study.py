@@ -8,11 +8,20 @@ from typing import Any
 
 from spikedoor.errors import ConfigError
 from spikedoor.records.columns import companions, measures
+from spikedoor.records.display import layout
 from spikedoor.records.query import Table
 from spikedoor.report.charts.overhead import times
 from spikedoor.report.charts.series import TITLES, Row
-from spikedoor.report.page.board import BOARD, axes_of, board, final_rows, named_by, share
-from spikedoor.report.page.html import Content, filled, point
+from spikedoor.report.page.board import (
+    BOARD,
+    axes_of,
+    board,
+    final_rows,
+    named_by,
+    share,
+    telling,
+)
+from spikedoor.report.page.content import Content, filled, point
 
 __all__ = ["of_study"]
 
@@ -45,9 +54,9 @@ def of_study(
     if not rows:
         raise ConfigError(f"{name}: expected one row of results or more, got none")
     axes, final = axes_of(table.columns, rows), final_rows(table)
-    own = axes_of(table.columns, final)
+    own = telling(axes_of(table.columns, final), final)
     converted = [row for row in (steps or table).rows if row.get("stage") == "converted"]
-    along = axes_of((steps or table).columns, converted)
+    along = telling(axes_of((steps or table).columns, converted), converted)
     sections = [
         {"title": "Poison rate", "charts": _over(final, own, "attack.rate", _RATES)},
         {"title": "Migration by time steps", "charts": _over(converted, along, "T", _MIGRATION)},
@@ -56,7 +65,7 @@ def of_study(
         {"title": "The board", "note": BOARD, "table": board(final, own)},
         {"title": "The triggers", **(triggers or {})},
         {"title": "Time", "note": _TIME, "charts": _overhead(table)},
-        {"title": "Every row", "table": _table(table, axes)},
+        {"title": "Every row", "note": layout(table).note, "table": _table(table, axes)},
         {"title": "To do it again", "texts": [{"title": "Command", "text": command, "open": True}]},
     ]
     return Content(
@@ -199,7 +208,7 @@ def _detectors(rows: Sequence[Row], axes: Sequence[str]) -> list[dict[str, Any]]
             "names": names,
             "series": _grouped(
                 found,
-                lambda row: named_by(row, axes, ("defence.method", "stage", "T", "rule")),
+                lambda row: named_by(row, axes, ("defence.method", "stage", "T")),
                 lambda row: _point(row, names.index(str(row["defence.method"])), "auroc"),
             ),
         }
@@ -218,8 +227,8 @@ def _repairs(rows: Sequence[Row], axes: Sequence[str]) -> list[dict[str, Any]]:
     def trade(row: Row) -> dict[str, Any]:
         x, told = 100 * row["attack_success"], _told(row, "attack_success")
         ends = (row.get(f"attack_success.{end}") for end in ("low", "high"))
-        left, right = (x if end is None else 100 * min(max(end, 0), 1) for end in ends)
-        about = f"{named_by(row, axes, ('stage', 'T', 'rule'))}\nASR {told}, clean accuracy"
+        left, right = (x if end is None else 100 * end for end in ends)
+        about = f"{named_by(row, axes, ('stage', 'T'))}\nASR {told}, clean accuracy"
         return {**_point(row, x, "clean_accuracy", about), "left": left, "right": right}
 
     lowest = min(row["clean_accuracy"] for row in found)

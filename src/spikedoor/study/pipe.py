@@ -16,10 +16,10 @@ from spikedoor.data.base import Dataset
 from spikedoor.evaluation import Evaluation
 from spikedoor.files import check_free, new_folder, write_bytes
 from spikedoor.metrics import Answers
+from spikedoor.metrics.findings import Detected, detection_scores
 from spikedoor.records import Record, describe
 from spikedoor.study.cell import Cell, cell
 from spikedoor.study.defended import Owner
-from spikedoor.study.defending import Detected, detection_scores
 from spikedoor.study.examples import gallery
 from spikedoor.study.experiment import Experiment
 from spikedoor.study.measures import described
