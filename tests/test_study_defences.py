@@ -71,19 +71,6 @@ def test_a_repaired_stage_has_rows_like_any_other(made):
         assert 0.2 < row["operations"] < 5
 
 
-def test_a_repaired_ann_alone_has_no_operations_of_spikes(tmp_path):
-    base = SWEEP.base | {"rule": {"name": "ann", "training": QUICK}}
-    base |= {
-        "defence": {"clean": 0.2, "method": {"name": "fine-tuning", "training": {"epochs": 1}}}
-    }
-    made = Campaign.of(Sweep(base=base), Store(tmp_path / "store"))
-    assert not made.run(InProcess(made.workshop)).failed
-    (row,) = rows(made, stage="repaired")
-    assert 0 <= row["effectiveness"] <= 1
-    assert row["operations"] is None
-    assert row["firing_rate"] is None
-
-
 def test_defences_share_the_victims_they_are_tried_on(made):
     kinds = [node.kind for node in made.nodes()]
     assert kinds.count("ann") == 2
