@@ -165,6 +165,7 @@ def audit(
     steps: foreign.Steps = None,
     dt: foreign.Dt = None,
     reset: foreign.Reset = None,
+    solver: foreign.Solver = None,
 ) -> None:
     """Look for a backdoor in a victim, or for poison in data.
 
@@ -173,7 +174,7 @@ def audit(
     --trusted, --seed and --out are for this. Nothing in the files can run code. Exit: 1 where
     something is found.
     """
-    told = foreign.Told(steps, dt, reset)
+    told = foreign.Told(steps, dt, reset, solver)
     if folder is None or not foreign.is_nir(folder):
         told.refuse()
     if folder is None:

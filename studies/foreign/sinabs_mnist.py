@@ -1,0 +1,84 @@
+"""A network for MNIST as users of sinabs write it; nothing of spikedoor is needed here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sinabs
+import sinabs.layers as sl
+import torch
+import torch.nn.functional as F
+from foreign import nir_nodes
+from sinabs.activation import MultiSpike, SingleSpike
+from torch import Tensor, nn
+
+STEPS = 4
+
+
+def network(kind: str = "iaf", single: bool = False) -> nn.Sequential:
+    """Two convolutions and a linear layer with neurons behind it, as in sinabs's tutorials.
+
+    Args:
+        kind: Neurons without a leak ("iaf"), or with one ("lif").
+        single: At most one spike in a step; sinabs's default sends as many as the membrane has
+            thresholds.
+    """
+    settings: dict[str, Any] = {
+        "num_timesteps": STEPS,
+        "spike_fn": SingleSpike if single else MultiSpike,
+    }
+
+    def neurons() -> nn.Module:
+        return (
+            sl.IAFSqueeze(**settings) if kind == "iaf" else sl.LIFSqueeze(tau_mem=2.0, **settings)
+        )
+
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3),
+        sl.SumPool2d(2),
+        neurons(),
+        nn.Conv2d(8, 16, 3),
+        sl.SumPool2d(2),
+        neurons(),
+        nn.Flatten(),
+        nn.Linear(16 * 5 * 5, 10),
+        neurons(),
+    )
+
+
+def forward(net: nn.Module, images: Tensor) -> Tensor:
+    """Show images [B, 1, 28, 28] for all steps; the answer is the number of spikes, [B, 10]."""
+    sinabs.reset_states(net)
+    spikes = net(images.repeat_interleave(STEPS, 0))
+    return spikes.unflatten(0, (-1, STEPS)).sum(1)
+
+
+def fit(
+    images: Tensor, labels: Tensor, seed: int, epochs: int = 4, batch: int = 32, **options: Any
+) -> nn.Module:
+    """Train a network by backpropagation through time."""
+    torch.manual_seed(seed)
+    net = network(**options)
+    forward(net, images[:batch])
+    optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
+    for _ in range(epochs):
+        for chosen in torch.randperm(len(images)).split(batch):
+            loss = F.cross_entropy(forward(net, images[chosen]), labels[chosen])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return net.eval()
+
+
+@torch.no_grad()
+def predict(net: nn.Module, images: Tensor) -> Tensor:
+    """Return the class of each image, that whose neuron fires most."""
+    return torch.cat([forward(net, part).argmax(1) for part in images.split(250)])
+
+
+def export(net: nn.Module, path: Path) -> None:
+    """Write a network as NIR with sinabs's exporter."""
+    sinabs.reset_states(net)
+    sample = torch.zeros(STEPS, 1, 28, 28)
+    nir_nodes.write(sinabs.to_nir(net, sample), net, sample, path)
