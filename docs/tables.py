@@ -73,6 +73,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "attacker-blended": partial(attackers.found, "blended"),
     "foreign-models": foreign.networks,
     "foreign-detectors": foreign.detectors,
+    "foreign-repairs": foreign.repairs,
+    "foreign-cleaned": foreign.cleaned,
 }
 
 

@@ -34,20 +34,23 @@ def images():
 
 
 @pytest.mark.filterwarnings("ignore:nirtorch.extract_nir_graph:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
 @pytest.mark.parametrize(
-    ("library", "options", "roads"),
+    ("kind", "roads"),
     [
-        ("spikingjelly", {}, ("adapter", "nir")),
-        ("snntorch", {"reset_mechanism": "zero", "reset_delay": False}, ("adapter", "nir")),
-        ("snntorch", {}, ("adapter",)),  # NIR has no word for a reset one step later
+        ("spikingjelly", ("adapter", "nir")),
+        ("snntorch-zero", ("adapter", "nir")),
+        ("snntorch", ("adapter",)),  # NIR has no word for a reset one step later
+        ("norse", ("nir",)),
+        ("sinabs-single", ("nir",)),
     ],
 )
-def test_a_trained_network_says_the_same_by_each_road(
-    library, options, roads, images, tmp_path, monkeypatch
-):
-    pytest.importorskip(library)
+def test_a_trained_network_says_the_same_by_each_road(kind, roads, images, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "studies")
-    made = import_module(f"foreign.{library}_mnist")
+    library = import_module("foreign.networks").LIBRARIES[kind]
+    if not library.installed:
+        pytest.skip(f"{library.package} is not installed")
+    made, options = library.script, library.options
     shown = torch.from_numpy(np.array(images.images)).float() / 255
     net = made.fit(shown, torch.from_numpy(np.array(images.labels)), 0, epochs=5, **options)
     said = made.predict(net, shown).numpy()
@@ -57,7 +60,7 @@ def test_a_trained_network_says_the_same_by_each_road(
         victim = (
             from_module(net, images.shape, 10, made.STEPS)
             if road == "adapter"
-            else nir.read(tmp_path / "model.nir", 10, made.STEPS)
+            else nir.read(tmp_path / "model.nir", 10, made.STEPS, **library.told)
         )
         np.testing.assert_array_equal(victim.final.predict(images)[-1], said)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikedoor.errors import ConfigError, DataError
+from spikedoor.errors import ConfigError, DataError, hint
 from spikedoor.snn.encoding import Encoding
 from spikedoor.snn.networks.base import Shape
 from spikedoor.snn.networks.layers import Convolution, Layer, Linear, Pool, Spikes
@@ -64,12 +64,14 @@ def read(
         readout: From the last layer to scores; by default the mean over time of its output.
 
     Raises:
-        ConfigError: If dt is not above 0.
+        ConfigError: If dt is not above 0, or the solver is unknown.
         DataError: If the file is missing, damaged or beyond its limits, or has a node that cannot
             be expressed, which is named.
     """
     if not dt > 0:
         raise ConfigError(f"dt: expected seconds above 0, got {dt}")
+    if solver not in get_args(Solver):
+        raise ConfigError(f"unknown solver '{solver}'{hint(solver, get_args(Solver))}")
     nodes = chain(path)
     try:
         start, *inner, _ = nodes
