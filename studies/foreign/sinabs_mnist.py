@@ -24,12 +24,13 @@ def network(kind: str = "iaf", single: bool = False) -> nn.Sequential:
         single: At most one spike in a step; sinabs's default sends as many as the membrane has
             thresholds.
     """
-    settings: dict[str, Any] = {
-        "num_timesteps": STEPS,
-        "spike_fn": SingleSpike if single else MultiSpike,
-    }
 
     def neurons() -> nn.Module:
+        settings: dict[str, Any] = {
+            "num_timesteps": STEPS,
+            "spike_fn": SingleSpike if single else MultiSpike,
+            "spike_threshold": torch.tensor(1.0),  # the default is one tensor for all layers
+        }
         return (
             sl.IAFSqueeze(**settings) if kind == "iaf" else sl.LIFSqueeze(tau_mem=2.0, **settings)
         )
@@ -60,7 +61,6 @@ def fit(
     """Train a network by backpropagation through time."""
     torch.manual_seed(seed)
     net = network(**options)
-    forward(net, images[:batch])
     optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
     for _ in range(epochs):
         for chosen in torch.randperm(len(images)).split(batch):
@@ -68,6 +68,9 @@ def fit(
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+    for layer in net:
+        if isinstance(layer, sl.StatefulLayer):  # the last batch is no part of the network
+            layer.v_mem = torch.zeros(0)
     return net.eval()
 
 
