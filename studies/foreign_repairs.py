@@ -17,17 +17,18 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from foreign.networks import ATTACKS, Case, cases, dataset, prepared
-from foreign_models import CLEAN, victim, write_table
+from foreign.networks import Case, cases
+from foreign_models import defender, victim, write_table
 
 from spikedoor import evaluate
-from spikedoor.defences import DEFENCES, Defender, Eliminator
+from spikedoor.defences import DEFENCES, Eliminator
 from spikedoor.errors import ConfigError
 from spikedoor.files import write_file
 from spikedoor.metrics import Rate
 from spikedoor.progress import bar
 from spikedoor.victim import Stage, Victim
 
+REPAIRED = ("spikingjelly", "snntorch", "snntorch-zero")
 SCORES = ("clean_accuracy", "attack_success", "recovered_accuracy")
 COLUMNS = (
     "library", "attack", "seed", "method", "trigger", *SCORES, "clean_model", "seconds",
@@ -47,17 +48,18 @@ def methods() -> list[Eliminator]:
 
 def chosen() -> list[Case]:
     """Return the backdoored networks, and the first clean one of each library."""
-    taken = [case for case in cases() if "adapter" in case.of.roads]
+    taken = [case for case in cases() if case.library in REPAIRED]
     return [case for case in taken if case.attack != "clean" or case.seed == 0]
 
 
 def measured(stage: Stage, case: Case) -> dict[str, Any]:
     """Return how often a stage is right, and how often each trigger fools it, in counts."""
-    triggers = ATTACKS if case.attack == "clean" else (case.attack,)
+    task = case.of.task
+    triggers = task.attacks if case.attack == "clean" else (case.attack,)
     found = {}
     for name in triggers:
-        attack = prepared(case.seed)[name]
-        scores = evaluate(Victim((stage,)), dataset().test, attack).scores(stage.name)
+        attack = task.prepared(case.seed)[name]
+        scores = evaluate(Victim((stage,)), task.data.test, attack).scores(stage.name)
         rates = {score: getattr(scores, score) for score in SCORES}
         found[name] = {score: rate and rate.to_dict() for score, rate in rates.items()}
     return found
@@ -69,7 +71,7 @@ def repaired(case: Case, method: Eliminator | None, root: Path) -> dict[str, Any
     wall, cpu = time.perf_counter(), time.process_time()
     if method is not None:
         try:
-            stage = method.repair(stage, Defender.of(dataset().train, CLEAN))
+            stage = method.repair(stage, defender(case))
         except ConfigError as error:
             return {"refusal": str(error)}
     spent = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
