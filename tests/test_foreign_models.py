@@ -15,10 +15,14 @@ from spikedoor.victim import from_module, nir
 STEPS = 4
 
 
+def results(name):
+    with (ROOT / "docs" / "results" / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 @pytest.fixture(scope="module")
 def rows():
-    with (ROOT / "docs" / "results" / "foreign-models.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+    return results("foreign-models")
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +94,25 @@ def test_what_the_page_says_is_in_the_results(rows):
         != (nir_road[key]["verdict"], nir_road[key]["accused"])
     ]
     assert len(differing) == 3
+
+
+def test_what_the_page_says_of_repairs_is_in_the_results():
+    def network(row):
+        return row["library"], row["attack"], row["seed"]
+
+    found = results("foreign-repairs")
+    before = {network(row): row for row in found if row["method"] == "none"}
+    cleaned, lost = set(), {}
+    for row in found:
+        old = before[network(row)]
+        lost[row["method"], network(row)] = cost = round(
+            100 * (float(old["clean_accuracy"]) - float(row["clean_accuracy"])), 2
+        )
+        if row["attack"] != "clean" and float(row["attack_success"]) <= 0.1 and cost <= 5:
+            cleaned.add(network(row))
+        if row["method"] == "clp":
+            assert cost == 0
+            assert row["attack"] == "clean" or row["attack_success"] == old["attack_success"]
+    assert Counter(attack for _, attack, _ in cleaned) == {"patch": 4}
+    assert max(lost.values()) == 10.45
+    assert max(lost, key=lost.get)[0] == "ndsbm"
