@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from foreign.networks import LIBRARIES, Case, Road, cases
+from foreign.networks import DATA, LIBRARIES, Case, Road, cases, dataset
 
 from spikedoor.defences import Defender
 from spikedoor.errors import ConfigError, DataError
@@ -29,7 +29,7 @@ from spikedoor.study.audit import audit, model_detectors
 from spikedoor.victim import Victim, from_module, nir
 
 CLEAN = 0.1  # share of the training images that the defender has
-CLASSES = 10
+SHAPE, CLASSES = (1, 28, 28), 10
 METHODS = [method.name for method in model_detectors()]
 COLUMNS = (
     "library", "attack", "seed", "clean_accuracy", "patch_success", "blended_success", "road",
@@ -39,17 +39,14 @@ COLUMNS = (
 
 def victim(case: Case, road: Road, root: Path) -> Victim:
     """Return a network as it comes by a road."""
-    encoding = case.of.task.encoding
-    if road == "nir":
-        path = root / case.name / "model.nir"
-        return nir.read(path, CLASSES, case.steps, encoding=encoding, **case.of.told)
-    shape = encoding.shape(case.of.task.data.train)
-    return from_module(case.network(root), shape, CLASSES, case.steps, encoding=encoding)
+    if road == "adapter":
+        return from_module(case.network(root), SHAPE, CLASSES, case.steps)
+    return nir.read(root / case.name / "model.nir", CLASSES, case.steps, **case.of.told)
 
 
-def defender(case: Case) -> Defender:
+def defender() -> Defender:
     """Return what the owner of a network has."""
-    return Defender.of(case.of.task.data.train, CLEAN)
+    return Defender.of(dataset().train, CLEAN)
 
 
 def audited(case: Case, road: Road, root: Path) -> dict[str, Any]:
@@ -59,9 +56,9 @@ def audited(case: Case, road: Road, root: Path) -> dict[str, Any]:
         stage = victim(case, road, root).final
     except (ConfigError, DataError) as error:
         return {"refusal": str(error).removeprefix(f"{root}/")}
-    found = audit(stage, defender(case))
+    found = audit(stage, defender())
     spent = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
-    test = case.of.task.data.test
+    test = dataset().test
     same = case.said(case.network(root), test) == stage.predict(test)[-1]
     return {
         **{one.method: "+".join(one.accused) or "none" for one in found.findings},
@@ -109,7 +106,7 @@ def main() -> None:
     there = [case for case in cases() if case.of.installed]
     lacking = {library.package for library in LIBRARIES.values() if not library.installed}
     without = f"; not installed: {', '.join(sorted(lacking))}" if lacking else ""
-    print(f"{len(there)} networks, in {root}{without}")
+    print(f"{DATA.name}, {len(there)} networks, in {root}{without}")
     with bar("train", len(there)) as advance:
         for case in there:
             advance(0, note=case.name)

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from foreign.networks import Case, cases
+from foreign.networks import ATTACKS, Case, cases, dataset, prepared
 from foreign_models import defender, victim, write_table
 
 from spikedoor import evaluate
@@ -54,12 +54,11 @@ def chosen() -> list[Case]:
 
 def measured(stage: Stage, case: Case) -> dict[str, Any]:
     """Return how often a stage is right, and how often each trigger fools it, in counts."""
-    task = case.of.task
-    triggers = task.attacks if case.attack == "clean" else (case.attack,)
+    triggers = ATTACKS if case.attack == "clean" else (case.attack,)
     found = {}
     for name in triggers:
-        attack = task.prepared(case.seed)[name]
-        scores = evaluate(Victim((stage,)), task.data.test, attack).scores(stage.name)
+        attack = prepared(case.seed)[name]
+        scores = evaluate(Victim((stage,)), dataset().test, attack).scores(stage.name)
         rates = {score: getattr(scores, score) for score in SCORES}
         found[name] = {score: rate and rate.to_dict() for score, rate in rates.items()}
     return found
@@ -71,7 +70,7 @@ def repaired(case: Case, method: Eliminator | None, root: Path) -> dict[str, Any
     wall, cpu = time.perf_counter(), time.process_time()
     if method is not None:
         try:
-            stage = method.repair(stage, defender(case))
+            stage = method.repair(stage, defender())
         except ConfigError as error:
             return {"refusal": str(error)}
     spent = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
