@@ -70,10 +70,10 @@ LIBRARIES = {
     "spikingjelly-soft": Library("spikingjelly", {"soft": True}, roads=ADAPTER),
     "snntorch": Library("snntorch", counts=(6, 3, 3)),
     "snntorch-zero": Library("snntorch", AT_ONCE),
-    "norse": Library("norse", counts=(2, 2, 2), roads=NIR, told=NORSE),
+    "norse": Library("norse", counts=(1, 1, 1), roads=NIR, told=NORSE),
     "norse-lif": Library("norse", {"kind": "lif"}, (1, 0, 0), NIR, NORSE),
     "sinabs": Library("sinabs", roads=NIR, told=SINABS),
-    "sinabs-single": Library("sinabs", {"single": True}, (2, 2, 2), NIR, SINABS),
+    "sinabs-single": Library("sinabs", {"single": True}, (1, 1, 1), NIR, SINABS),
     "sinabs-single-lif": Library("sinabs", {"kind": "lif", "single": True}, roads=NIR, told=SINABS),
 }
 """By name: "soft" takes the threshold off at a spike; "zero" resets to zero at once, as NIR's

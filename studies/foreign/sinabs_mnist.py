@@ -50,9 +50,16 @@ def network(kind: str = "iaf", single: bool = False) -> nn.Sequential:
 
 def forward(net: nn.Module, images: Tensor) -> Tensor:
     """Show images [B, 1, 28, 28] for all steps; the answer is the number of spikes, [B, 10]."""
-    sinabs.reset_states(net)
     spikes = net(images.repeat_interleave(STEPS, 0))
+    forget(net)
     return spikes.unflatten(0, (-1, STEPS)).sum(1)
+
+
+def forget(net: nn.Module) -> None:
+    """Take the membranes of the last batch away, which would be saved with the weights."""
+    for layer in net.children():
+        if isinstance(layer, sl.StatefulLayer):
+            layer.v_mem = torch.zeros(0)
 
 
 def fit(
@@ -68,9 +75,6 @@ def fit(
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-    for layer in net:
-        if isinstance(layer, sl.StatefulLayer):  # the last batch is no part of the network
-            layer.v_mem = torch.zeros(0)
     return net.eval()
 
 
@@ -82,6 +86,7 @@ def predict(net: nn.Module, images: Tensor) -> Tensor:
 
 def export(net: nn.Module, path: Path) -> None:
     """Write a network as NIR with sinabs's exporter."""
-    sinabs.reset_states(net)
     sample = torch.zeros(STEPS, 1, 28, 28)
+    net(sample)
     nir_nodes.write(sinabs.to_nir(net, sample), net, sample, path)
+    forget(net)
