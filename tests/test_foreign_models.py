@@ -77,20 +77,30 @@ def by_road(rows, road):
 
 def test_what_the_page_says_is_in_the_results(rows):
     adapter, nir_road = by_road(rows, "adapter"), by_road(rows, "nir")
-    assert len(adapter) == len(nir_road) == 27
+    assert (len(adapter), len(nir_road)) == (30, 40)
     assert all(float(row["same_answers"]) == 1 for row in adapter.values())
-    exact = [key for key, row in nir_road.items() if float(row["same_answers"]) == 1]
-    assert len(exact) == 15
-    assert not any(library == "snntorch" for library, _, _ in exact)
+    exact = [key for key, row in nir_road.items() if row["same_answers"] == "1.0000"]
+    assert Counter(library for library, _, _ in exact) == {
+        "spikingjelly": 12, "snntorch-zero": 3, "norse": 3, "sinabs-single": 3,
+        "sinabs-single-lif": 3,
+    }  # fmt: skip
+    assert [key for key, row in nir_road.items() if row["refusal"]] == [("norse-lif", "clean", "0")]
+    new = [row for (library, *_), row in nir_road.items() if library.startswith(("nor", "sin"))]
+    told = Counter((row["attack"] == "clean", row["verdict"], row["accused"]) for row in new)
+    assert told == {
+        (True, "", ""): 1, (True, "nothing found", ""): 3, (True, "unclear", "2"): 1,
+        (False, "backdoor", "0"): 4, (False, "unclear", "0"): 3, (False, "nothing found", ""): 1,
+    }  # fmt: skip
     bad = [row for (_, attack, _), row in adapter.items() if attack != "clean"]
-    assert Counter("0" in row["accused"].split("+") for row in bad) == {True: 12, False: 2}
-    assert sum(row["verdict"] == "backdoor" for row in bad) == 7
+    assert Counter("0" in row["accused"].split("+") for row in bad) == {True: 14, False: 2}
+    assert sum(row["verdict"] == "backdoor" for row in bad) == 8
     clean = Counter(row["verdict"] for key, row in adapter.items() if key[1] == "clean")
-    assert clean == {"nothing found": 10, "unclear": 2, "backdoor": 1}
+    assert clean == {"nothing found": 10, "unclear": 3, "backdoor": 1}
     differing = [
         key
         for key in exact
-        if (adapter[key]["verdict"], adapter[key]["accused"])
+        if key in adapter
+        and (adapter[key]["verdict"], adapter[key]["accused"])
         != (nir_road[key]["verdict"], nir_road[key]["accused"])
     ]
     assert len(differing) == 3
