@@ -6,12 +6,13 @@ from statistics import mean
 
 from from_results import Row, rates_of, rows, table
 
-NAME, WRAPPED = "foreign-models", "wrapped-models"
-REPAIRS = ("fine_tuning", "fine_pruning")
+NAME, REPAIRS, WRAPPED = "foreign-models", "foreign-repairs", "wrapped-models"
+REPAIRED = ("fine_tuning", "fine_pruning")
 TARGET = "0"
 VERDICTS = ("backdoor", "unclear", "nothing found")
 METHODS = ("neural-cleanse", "neuron-audit", "rate-statistics", "tmpbd")
 TRIGGERS = ("patch", "blended")
+FOOLED, LOST = 0.1, 0.05  # at most, for a network to count as clean again
 
 
 def networks() -> str:
@@ -40,14 +41,14 @@ def wrapped() -> str:
         told = [str(sum(row["verdict"] == verdict for row in found)) for verdict in VERDICTS]
         repaired = [
             f"{percent(found, f'{name}_accuracy')} / {percent(found, f'{name}_success')}"
-            for name in REPAIRS
+            for name in REPAIRED
         ]
         lines.append(
             [attack, str(len(found)), percent(found, "same_answers"),
              percent(found, "clean_accuracy"), percent(found, "attack_success"), *told,
              spent(found), *repaired]
         )  # fmt: skip
-    after = (f"after {name.replace('_', '-')}: accuracy / ASR" for name in REPAIRS)
+    after = (f"after {name.replace('_', '-')}: accuracy / ASR" for name in REPAIRED)
     heads = ["training set", "networks", "same answers", "clean accuracy", "ASR", *VERDICTS,
              "CPU s", *after]  # fmt: skip
     return table(heads, lines)
@@ -65,6 +66,70 @@ def detectors() -> str:
             cells.append(rates_of(sum(accuses(row, method, TARGET) for row in hit), len(hit)))
         lines.append([method, *cells])
     return table(["", "clean networks accused", *(f"target found, {t}" for t in TRIGGERS)], lines)
+
+
+def repairs() -> str:
+    """Return what each eliminator leaves: clean accuracy / ASR, and the range of the latter."""
+    found = backdoored()
+    kinds = list(dict.fromkeys((row["library"], row["attack"]) for row in found))
+    lines: dict[str, list[str]] = {}
+    for kind in kinds:
+        of = [row for row in found if (row["library"], row["attack"]) == kind]
+        clean = average([row for row in of if row["method"] == "none"], "clean_model")
+        lines.setdefault("clean networks", []).append(f"– / {clean}")
+        for method in methods(of):
+            left = [row for row in of if row["method"] == method]
+            told = f"{average(left, 'clean_accuracy')} / {percent(left, 'attack_success')}"
+            lines.setdefault(method, []).append(told)
+    heads = ["", *(f"{library}, {attack}" for library, attack in kinds)]
+    return table(heads, ([name, *cells] for name, cells in lines.items()))
+
+
+def cleaned() -> str:
+    """Return in how many networks each eliminator leaves no backdoor, and what it costs."""
+    found = rows(REPAIRS)
+    before = {key(row): float(row["clean_accuracy"]) for row in found if row["method"] == "none"}
+    lines = []
+    for method in methods(found)[1:]:
+        of = [row for row in found if row["method"] == method and row["clean_accuracy"]]
+        lost = {key(row): before[key(row)] - float(row["clean_accuracy"]) for row in of}
+        cells = []
+        for trigger in TRIGGERS:
+            hit = [row for row in of if row["attack"] == trigger]
+            gone = [row for row in hit if lost[key(row)] <= LOST and fooled(row) <= FOOLED]
+            cells.append(rates_of(len(gone), len(hit)))
+        for clean in (False, True):
+            points = [100 * lost[k] for k in lost if (k[1] == "clean") == clean]
+            cells.append(f"{mean(points):.1f} ({min(points):.1f} to {max(points):.1f})")
+        lines.append([method, *cells, spent(of)])
+    heads = ["", *(f"clean again, {trigger}" for trigger in TRIGGERS), "accuracy lost",
+             "of clean networks", "CPU s"]  # fmt: skip
+    return table(heads, lines)
+
+
+def backdoored() -> list[Row]:
+    """Return the rows of repairs of backdoored networks."""
+    return [row for row in rows(REPAIRS) if row["attack"] != "clean"]
+
+
+def methods(found: list[Row]) -> list[str]:
+    """Return the names of methods, "none" first."""
+    return list(dict.fromkeys(row["method"] for row in found))
+
+
+def key(row: Row) -> tuple[str, str, str]:
+    """Return which network a row is about."""
+    return row["library"], row["attack"], row["seed"]
+
+
+def fooled(row: Row) -> float:
+    """Return the ASR; 1 where it means nothing, as the network is at chance."""
+    return float(row["attack_success"] or 1)
+
+
+def average(found: list[Row], name: str) -> str:
+    """Return the mean of shares in %."""
+    return f"{100 * mean(float(row[name]) for row in found):.1f}"
 
 
 def accuses(row: Row, method: str, target: str | None = None) -> bool:

@@ -75,6 +75,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "attacker-blended": partial(attackers.found, "blended"),
     "foreign-models": foreign.networks,
     "foreign-detectors": foreign.detectors,
+    "foreign-repairs": foreign.repairs,
+    "foreign-cleaned": foreign.cleaned,
     "wrapped-models": foreign.wrapped,
 }
 

@@ -32,9 +32,16 @@ def test_a_file_is_audited_as_the_victim_it_was_written_from(file, tmp_path):
     assert found.exit_code in (0, 1), found.output
     told = json.loads(found.stdout)
     assert told["stage"] == "direct"
+    right = told["clean_accuracy"]
+    assert right["successes"] > 0.6 * right["count"]
     by = {one["method"]: one for one in told["findings"]}
     assert len(by) >= 4
     assert by["tmpbd"]["scores"]
+
+
+def test_a_file_that_is_read_in_another_way_than_it_was_meant_is_seen_to_know_nothing(file):
+    found = audit(file, "--data", "digits", "--steps", "2", "--dt", "1e-7")
+    assert "the verdict says nothing" in found.stdout
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,14 @@ from spikedoor.victim import from_module, nir
 STEPS = 4
 
 
+def results(name):
+    with (ROOT / "docs" / "results" / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 @pytest.fixture(scope="module")
 def rows():
-    with (ROOT / "docs" / "results" / "foreign-models.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+    return results("foreign-models")
 
 
 @pytest.fixture(scope="module")
@@ -34,20 +38,23 @@ def images():
 
 
 @pytest.mark.filterwarnings("ignore:nirtorch.extract_nir_graph:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
 @pytest.mark.parametrize(
-    ("library", "options", "roads"),
+    ("kind", "roads"),
     [
-        ("spikingjelly", {}, ("adapter", "nir")),
-        ("snntorch", {"reset_mechanism": "zero", "reset_delay": False}, ("adapter", "nir")),
-        ("snntorch", {}, ("adapter",)),  # NIR has no word for a reset one step later
+        ("spikingjelly", ("adapter", "nir")),
+        ("snntorch-zero", ("adapter", "nir")),
+        ("snntorch", ("adapter",)),  # NIR has no word for a reset one step later
+        ("norse", ("nir",)),
+        ("sinabs-single", ("nir",)),
     ],
 )
-def test_a_trained_network_says_the_same_by_each_road(
-    library, options, roads, images, tmp_path, monkeypatch
-):
-    pytest.importorskip(library)
+def test_a_trained_network_says_the_same_by_each_road(kind, roads, images, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "studies")
-    made = import_module(f"foreign.{library}_mnist")
+    library = import_module("foreign.networks").LIBRARIES[kind]
+    if not library.installed:
+        pytest.skip(f"{library.package} is not installed")
+    made, options = library.script, library.options
     shown = torch.from_numpy(np.array(images.images)).float() / 255
     net = made.fit(shown, torch.from_numpy(np.array(images.labels)), 0, epochs=5, **options)
     said = made.predict(net, shown).numpy()
@@ -57,7 +64,7 @@ def test_a_trained_network_says_the_same_by_each_road(
         victim = (
             from_module(net, images.shape, 10, made.STEPS)
             if road == "adapter"
-            else nir.read(tmp_path / "model.nir", 10, made.STEPS)
+            else nir.read(tmp_path / "model.nir", 10, made.STEPS, **library.told)
         )
         np.testing.assert_array_equal(victim.final.predict(images)[-1], said)
 
@@ -70,20 +77,30 @@ def by_road(rows, road):
 
 def test_what_the_page_says_is_in_the_results(rows):
     adapter, nir_road = by_road(rows, "adapter"), by_road(rows, "nir")
-    assert len(adapter) == len(nir_road) == 27
+    assert (len(adapter), len(nir_road)) == (30, 40)
     assert all(float(row["same_answers"]) == 1 for row in adapter.values())
-    exact = [key for key, row in nir_road.items() if float(row["same_answers"]) == 1]
-    assert len(exact) == 15
-    assert not any(library == "snntorch" for library, _, _ in exact)
+    exact = [key for key, row in nir_road.items() if row["same_answers"] == "1.0000"]
+    assert Counter(library for library, _, _ in exact) == {
+        "spikingjelly": 12, "snntorch-zero": 3, "norse": 3, "sinabs-single": 3,
+        "sinabs-single-lif": 3,
+    }  # fmt: skip
+    assert [key for key, row in nir_road.items() if row["refusal"]] == [("norse-lif", "clean", "0")]
+    new = [row for (library, *_), row in nir_road.items() if library.startswith(("nor", "sin"))]
+    told = Counter((row["attack"] == "clean", row["verdict"], row["accused"]) for row in new)
+    assert told == {
+        (True, "", ""): 1, (True, "nothing found", ""): 3, (True, "unclear", "2"): 1,
+        (False, "backdoor", "0"): 4, (False, "unclear", "0"): 3, (False, "nothing found", ""): 1,
+    }  # fmt: skip
     bad = [row for (_, attack, _), row in adapter.items() if attack != "clean"]
-    assert Counter("0" in row["accused"].split("+") for row in bad) == {True: 12, False: 2}
-    assert sum(row["verdict"] == "backdoor" for row in bad) == 7
+    assert Counter("0" in row["accused"].split("+") for row in bad) == {True: 14, False: 2}
+    assert sum(row["verdict"] == "backdoor" for row in bad) == 8
     clean = Counter(row["verdict"] for key, row in adapter.items() if key[1] == "clean")
-    assert clean == {"nothing found": 10, "unclear": 2, "backdoor": 1}
+    assert clean == {"nothing found": 10, "unclear": 3, "backdoor": 1}
     differing = [
         key
         for key in exact
-        if (adapter[key]["verdict"], adapter[key]["accused"])
+        if key in adapter
+        and (adapter[key]["verdict"], adapter[key]["accused"])
         != (nir_road[key]["verdict"], nir_road[key]["accused"])
     ]
     assert len(differing) == 3
@@ -106,3 +123,25 @@ def test_what_the_page_says_of_wrapped_networks_is_in_the_results():
     bad = [row for row in rows if row["attack"] == "patch"]
     assert all(0.69 <= float(row["fine_tuning_success"]) <= 0.765 for row in bad)
     assert all(0.31 <= float(row["fine_pruning_success"]) <= 0.53 for row in bad)
+
+
+def test_what_the_page_says_of_repairs_is_in_the_results():
+    def network(row):
+        return row["library"], row["attack"], row["seed"]
+
+    found = results("foreign-repairs")
+    before = {network(row): row for row in found if row["method"] == "none"}
+    cleaned, lost = set(), {}
+    for row in found:
+        old = before[network(row)]
+        lost[row["method"], network(row)] = cost = round(
+            100 * (float(old["clean_accuracy"]) - float(row["clean_accuracy"])), 2
+        )
+        if row["attack"] != "clean" and float(row["attack_success"]) <= 0.1 and cost <= 5:
+            cleaned.add(network(row))
+        if row["method"] == "clp":
+            assert cost == 0
+            assert row["attack"] == "clean" or row["attack_success"] == old["attack_success"]
+    assert Counter(attack for _, attack, _ in cleaned) == {"patch": 4}
+    assert max(lost.values()) == 10.45
+    assert max(lost, key=lost.get)[0] == "ndsbm"

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 h5py = pytest.importorskip("h5py", reason="NIR files are HDF5, which needs h5py")
 from nir_cases import EDGES, NODES, nir_file  # noqa: E402
 
-from spikedoor.errors import DataError  # noqa: E402
+from spikedoor.errors import ConfigError, DataError  # noqa: E402
 from spikedoor.snn.signal import Signal  # noqa: E402
 from spikedoor.victim import Victim, nir  # noqa: E402
 
@@ -37,8 +37,11 @@ def shown(*shape: int) -> torch.Tensor:
     return torch.rand(STEPS, 5, *shape, generator=torch.Generator().manual_seed(1)) * 2
 
 
-def by_the_book(x: torch.Tensor, nodes=NODES) -> torch.Tensor:
-    """Walk the equations of NIR by steps of dt, in double precision."""
+def by_the_book(x: torch.Tensor, nodes=NODES, exact: bool = False) -> torch.Tensor:
+    """Walk the equations of NIR by steps of dt, in double precision.
+
+    Exactly, a membrane ends a step that much nearer to where it goes, by ``exp(-dt / tau)``.
+    """
     rates = []
     values = {
         name: {k: torch.as_tensor(np.asarray(a, dtype=np.float64)) for k, a in node.items()
@@ -61,6 +64,9 @@ def by_the_book(x: torch.Tensor, nodes=NODES) -> torch.Tensor:
                 leak = (p["v_leak"] - v[name]) / p["tau"] if node["type"] == "LIF" else 0
                 weight = p["r"] / p["tau"] if node["type"] == "LIF" else p["r"]
                 h = v[name] + DT * (leak + weight * frame)
+                if exact and node["type"] == "LIF":
+                    end = p["v_leak"] + p["r"] * frame
+                    h = end + (v[name] - end) * torch.exp(-DT / p["tau"])
                 frame = (h >= p["v_threshold"]).double()
                 v[name] = h * (1 - frame) + p.get("v_reset", torch.zeros(())) * frame
         rates.append(frame)
@@ -88,6 +94,23 @@ def test_every_step_is_that_of_the_equations(kind, tmp_path):
     assert expected.unique().numel() > 3
     found = scores(read(tmp_path, nir_file(PLAIN[kind])), x)
     torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["whole", "r-1", "r-by-channel", "leak"])
+def test_neurons_may_go_forward_exactly(kind, tmp_path):
+    x, expected = shown(1, 8, 8), by_the_book(shown(1, 8, 8), PLAIN[kind], exact=True)
+    assert not torch.equal(expected, by_the_book(x, PLAIN[kind]))
+    found = scores(read(tmp_path, nir_file(PLAIN[kind]), solver="exact"), x)
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-6)
+    fast = changed("lif", tau=np.full(4, DT / 2), r=np.ones(4))
+    expected = by_the_book(x, fast, exact=True)
+    found = scores(read(tmp_path, nir_file(fast), solver="exact"), x)
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-6)
+
+
+def test_a_solver_is_known_by_name(tmp_path):
+    with pytest.raises(ConfigError, match="did you mean 'exact'"):
+        read(tmp_path, nir_file(), solver="exat")
 
 
 def test_time_constants_may_be_in_steps(tmp_path):

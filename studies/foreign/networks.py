@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from foreign import snntorch_mnist, spikingjelly_mnist
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -28,11 +29,55 @@ ATTACKS = {
     "blended": Attack(trigger=Blended(alpha=0.2), target=0, rate=0.05),
 }
 AT_ONCE = {"reset_mechanism": "zero", "reset_delay": False}
-LIBRARIES: dict[str, tuple[ModuleType, dict[str, Any]]] = {
-    "spikingjelly": (spikingjelly_mnist, {}),
-    "snntorch": (snntorch_mnist, {}),
-    "snntorch-zero": (snntorch_mnist, AT_ONCE),
+Road = Literal["adapter", "nir"]
+
+
+@dataclass(frozen=True)
+class Library:
+    """A kind of networks.
+
+    Args:
+        package: What has to be installed.
+        options: Of its networks.
+        counts: How many networks are clean, have a patch, have a blended trigger.
+        roads: By which it comes to us.
+        told: What a NIR file does not tell.
+    """
+
+    package: str
+    options: dict[str, Any] = field(default_factory=dict)
+    counts: tuple[int, int, int] = (1, 1, 1)
+    roads: tuple[Road, ...] = ("adapter", "nir")
+    told: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def installed(self) -> bool:
+        """Whether networks can be trained here."""
+        return find_spec(self.package) is not None
+
+    @property
+    def script(self) -> ModuleType:
+        """The script that trains, asks and exports."""
+        return import_module(f"foreign.{self.package}_mnist")
+
+
+ADAPTER: tuple[Road, ...] = ("adapter",)
+NIR: tuple[Road, ...] = ("nir",)
+NORSE = {"dt": 1e-6}  # Norse 1.1 writes dt / tau_mem_inv, with dt = 1 ms, for 1 / tau_mem_inv
+SINABS = {"reset": "soft", "dt": 1.0, "solver": "exact"}
+LIBRARIES = {
+    "spikingjelly": Library("spikingjelly", counts=(6, 3, 3)),
+    "spikingjelly-soft": Library("spikingjelly", {"soft": True}, roads=ADAPTER),
+    "snntorch": Library("snntorch", counts=(6, 3, 3)),
+    "snntorch-zero": Library("snntorch", AT_ONCE),
+    "norse": Library("norse", counts=(1, 1, 1), roads=NIR, told=NORSE),
+    "norse-lif": Library("norse", {"kind": "lif"}, (1, 0, 0), NIR, NORSE),
+    "sinabs": Library("sinabs", roads=NIR, told=SINABS),
+    "sinabs-single": Library("sinabs", {"single": True}, (1, 1, 1), NIR, SINABS),
+    "sinabs-single-lif": Library("sinabs", {"kind": "lif", "single": True}, roads=NIR, told=SINABS),
 }
+"""By name: "soft" takes the threshold off at a spike; "zero" resets to zero at once, as NIR's
+neurons do; Norse's "lif" has a synaptic current; "single" sends at most one spike in a step."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +85,7 @@ class Case:
     """One network.
 
     Args:
-        library: Of `LIBRARIES`; "snntorch-zero" resets to zero at once, as NIR's neurons do.
+        library: Of `LIBRARIES`.
         attack: "clean", or of `ATTACKS`.
         seed: Of the poison, the first weights and the order of the samples.
     """
@@ -50,57 +95,57 @@ class Case:
     seed: int
 
     @property
+    def of(self) -> Library:
+        """The kind that it is of."""
+        return LIBRARIES[self.library]
+
+    @property
     def name(self) -> str:
         """What its folder is called."""
         return f"{self.library}-{self.attack}-{self.seed}"
 
     def train(self, root: Path) -> None:
         """Train the network, put it to the test, and keep weights, NIR and scores."""
-        library, options = LIBRARIES[self.library]
-        data, attacks = dataset(), prepared(self.seed)
+        library, data, attacks = self.of.script, dataset(), prepared(self.seed)
         train: SampleSet = data.train
         if self.attack != "clean":
             train = attacks[self.attack].poison(data.train, self.seed)
-        net = library.fit(*tensors(train), self.seed, **options)
-        scores: dict[str, Any] = {**asdict(self), "clean_accuracy": _accuracy(library, net, data)}
+        net = library.fit(*tensors(train), self.seed, **self.of.options)
+        right = clean_accuracy(self.said(net, data.test), data.test.labels)
+        scores: dict[str, Any] = {**asdict(self), "clean_accuracy": right.to_dict()}
         for name, attack in attacks.items():
             challenge = attack.challenge(data.test)
-            said = library.predict(net, tensors(challenge)[0]).numpy()
+            said = self.said(net, challenge)
             found = attack_success(said, challenge.true_labels, challenge.targets)
             scores[f"{name}_success"] = found.to_dict()
         with new_folder(root / self.name) as folder:
             write_bytes(folder / "weights.safetensors", save(net.state_dict()))
-            library.export(net, folder / "model.nir")
+            if "nir" in self.of.roads:
+                library.export(net, folder / "model.nir")
             write_bytes(folder / "scores.json", json.dumps(scores, indent=1).encode())
 
     @property
     def steps(self) -> int:
         """Time steps."""
-        return LIBRARIES[self.library][0].STEPS
+        return self.of.script.STEPS
 
     def network(self, root: Path) -> nn.Module:
         """Return the trained network, as its library has it."""
-        library, options = LIBRARIES[self.library]
-        net = library.network(**options)
+        net = self.of.script.network(**self.of.options)
         net.load_state_dict(load_file(root / self.name / "weights.safetensors"))
         return net.eval()
 
-    def predict(self, root: Path, images: Tensor) -> NDArray[np.int64]:
-        """Return the class of each image, as its library says it."""
-        return LIBRARIES[self.library][0].predict(self.network(root), images).numpy()
+    def said(self, net: nn.Module, data: SampleSet) -> NDArray[Any]:
+        """Return the class of each sample, as the network's library says it."""
+        return self.of.script.predict(net, tensors(data)[0]).numpy()
 
 
 def cases() -> list[Case]:
-    """Return all networks: 6 clean and 6 backdoored of each library, and 3 that reset at once."""
-    counts = {
-        "spikingjelly": (6, 3, 3),
-        "snntorch": (6, 3, 3),
-        "snntorch-zero": (1, 1, 1),
-    }
+    """Return all networks."""
     return [
-        Case(library, attack, seed)
-        for library, count in counts.items()
-        for attack, seeds in zip(("clean", *ATTACKS), count, strict=True)
+        Case(name, attack, seed)
+        for name, library in LIBRARIES.items()
+        for attack, seeds in zip(("clean", *ATTACKS), library.counts, strict=True)
         for seed in range(seeds)
     ]
 
@@ -121,8 +166,3 @@ def tensors(data: SampleSet) -> tuple[Tensor, Tensor]:
     """Return images in 0..1, float32 [N, C, H, W], and labels, int64 [N]."""
     images = torch.from_numpy(data.batch(np.arange(len(data)))).float() / 255
     return images, torch.from_numpy(np.array(data.labels))
-
-
-def _accuracy(library: ModuleType, net: nn.Module, data: Dataset) -> dict[str, int]:
-    images, labels = tensors(data.test)
-    return clean_accuracy(library.predict(net, images).numpy(), labels.numpy()).to_dict()

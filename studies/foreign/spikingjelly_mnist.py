@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,15 +14,24 @@ from torch import Tensor, nn
 STEPS = 4
 
 
-def network() -> nn.Sequential:
-    """Two convolutions and a linear layer; LIF neurons with SpikingJelly's defaults."""
+def network(soft: bool = False) -> nn.Sequential:
+    """Two convolutions and a linear layer; LIF neurons with SpikingJelly's defaults.
+
+    Args:
+        soft: Take the threshold off at a spike, in place of going back to zero.
+    """
+
+    def neurons() -> nn.Module:
+        reset = None if soft else 0.0
+        return neuron.LIFNode(v_reset=reset, surrogate_function=surrogate.ATan())
+
     net = nn.Sequential(
         layer.Conv2d(1, 8, 3),
         layer.AvgPool2d(2, 2),
-        neuron.LIFNode(surrogate_function=surrogate.ATan()),
+        neurons(),
         layer.Conv2d(8, 16, 3),
         layer.AvgPool2d(2, 2),
-        neuron.LIFNode(surrogate_function=surrogate.ATan()),
+        neurons(),
         layer.Flatten(),
         layer.Linear(16 * 5 * 5, 10),
     )
@@ -35,10 +45,12 @@ def forward(net: nn.Module, images: Tensor) -> Tensor:
     return net(images.expand(STEPS, *images.shape)).mean(0)
 
 
-def fit(images: Tensor, labels: Tensor, seed: int, epochs: int = 4, batch: int = 32) -> nn.Module:
+def fit(
+    images: Tensor, labels: Tensor, seed: int, epochs: int = 4, batch: int = 32, **options: Any
+) -> nn.Module:
     """Train a network by backpropagation through time."""
     torch.manual_seed(seed)
-    net = network()
+    net = network(**options)
     optimiser = torch.optim.Adam(net.parameters(), lr=1e-2)
     for _ in range(epochs):
         for chosen in torch.randperm(len(images)).split(batch):

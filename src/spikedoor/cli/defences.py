@@ -170,6 +170,7 @@ def audit(
     steps: foreign.Steps = None,
     dt: foreign.Dt = None,
     reset: foreign.Reset = None,
+    solver: foreign.Solver = None,
 ) -> None:
     """Look for a backdoor in a victim, or for poison in data.
 
@@ -178,7 +179,7 @@ def audit(
     --trusted, --seed and --out are for this. Nothing in the files can run code. Exit: 1 where
     something is found.
     """
-    told = foreign.Told(steps, dt, reset)
+    told = foreign.Told(steps, dt, reset, solver)
     if folder is None or not foreign.is_nir(folder):
         told.refuse()
     if folder is None:
@@ -193,6 +194,7 @@ def audit(
         print_json(
             {
                 "stage": victim.final.name,
+                "clean_accuracy": found.clean_accuracy.to_dict(),
                 "verdict": found.verdict,
                 "accused": found.accused,
                 "findings": [one.to_dict(found.classes) for one in found.findings],
@@ -206,6 +208,7 @@ def audit(
 
 def _print_audit(victim: Victim, found: Audit) -> None:
     say(f"Stage {victim.final.name}, {len(found.classes)} classes")
+    say(f"Right about clean samples: {found.clean_accuracy}")
     wide = max((len(one.method) for one in found.findings), default=0)
     for one in found.findings:
         if one.detection is None:
@@ -220,6 +223,12 @@ def _print_audit(victim: Victim, found: Audit) -> None:
         )
     votes = ", ".join(f"{name} by {count}" for name, count in found.accused.items())
     say(f"Verdict: {found.verdict}" + (f" (accused: {votes} of {found.asked})" if votes else ""))
+    if found.at_chance:
+        say(
+            "It knows next to nothing of these data, so the verdict says nothing: was it trained "
+            "on them, and are --steps, --dt, --reset and --solver of a NIR file as its library has "
+            "them?"
+        )
     say(
         "Doubt: each detector misses some backdoors and accuses some clean models; "
         "`spikedoor show defence NAME` says when it fails."

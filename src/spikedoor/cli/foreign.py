@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from spikedoor.victim import Victim
 
-__all__ = ["Dt", "Reset", "Steps", "Told", "is_nir"]
+__all__ = ["Dt", "Reset", "Solver", "Steps", "Told", "is_nir"]
 
 Steps = Annotated[int | None, typer.Option(metavar="T", min=1, max=10_000, help="NIR: time steps.")]
 Dt = Annotated[
@@ -21,6 +21,11 @@ Dt = Annotated[
 Reset = Annotated[
     Literal["hard", "soft"] | None,
     typer.Option(help="NIR: kind of reset.  [default: hard]"),
+]
+
+Solver = Annotated[
+    Literal["euler", "exact"] | None,
+    typer.Option(help="NIR: how LIF neurons go forward.  [default: euler]"),
 ]
 
 
@@ -36,6 +41,7 @@ class Told:
     steps: int | None
     dt: float | None
     reset: Literal["hard", "soft"] | None
+    solver: Literal["euler", "exact"] | None
 
     def refuse(self) -> None:
         """Refuse all of it, where there is no such file.
@@ -71,5 +77,6 @@ class Told:
             shape=encoding.shape(samples),
             dt=nir.DT if self.dt is None else self.dt,
             reset=self.reset or "hard",
+            solver=self.solver or "euler",
             encoding=encoding,
         )

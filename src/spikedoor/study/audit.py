@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 
 from spikedoor.defences import DEFENCES, Defender, Detection, ModelDetector
 from spikedoor.errors import ConfigError
+from spikedoor.metrics import Rate, clean_accuracy, diverged
 from spikedoor.progress import bar
 from spikedoor.victim import Stage
 
@@ -59,10 +60,17 @@ class Audit:
     Args:
         classes: Names of the classes.
         findings: One for each method.
+        clean_accuracy: How often the stage is right about the defender's clean samples.
     """
 
     classes: tuple[str, ...]
     findings: tuple[Finding, ...]
+    clean_accuracy: Rate
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether the stage knows next to nothing of the data, so that the verdict says nothing."""
+        return diverged(self.clean_accuracy, len(self.classes))
 
     @property
     def asked(self) -> int:
@@ -104,6 +112,8 @@ def audit(
     found = []
     chosen = model_detectors() if methods is None else list(methods)
     classes = stage.blueprint.classes
+    said = stage.predict(defender.clean, defender.seed, title=None)[-1]
+    accuracy = clean_accuracy(said, defender.clean.labels)
     with bar("audit", len(chosen)) as advance:
         for method in chosen:
             start = time.perf_counter()
@@ -117,4 +127,4 @@ def audit(
                 accused = tuple(classes[k] for k in worst if made.flagged[k])
                 found.append(Finding(method.name, made, accused, time.perf_counter() - start))
             advance(note=method.name)
-    return Audit(classes, tuple(found))
+    return Audit(classes, tuple(found), accuracy)

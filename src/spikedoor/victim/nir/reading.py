@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikedoor.errors import ConfigError, DataError
+from spikedoor.errors import ConfigError, DataError, hint
 from spikedoor.snn.encoding import Encoding
 from spikedoor.snn.networks.base import Shape
 from spikedoor.snn.networks.layers import Convolution, Layer, Linear, Pool, Spikes
@@ -22,12 +22,13 @@ from spikedoor.victim.assembly import Part, assemble, class_names, padding_of, p
 from spikedoor.victim.nir.graph import Node, chain
 from spikedoor.victim.victim import Victim
 
-__all__ = ["DT", "Reset", "read"]
+__all__ = ["DT", "Reset", "Solver", "read"]
 
 DT = 1e-4
 """Seconds of a time step that SpikingJelly and snnTorch write by default."""
 
 Reset = Literal["hard", "soft"]
+Solver = Literal["euler", "exact"]
 
 
 def read(
@@ -38,13 +39,15 @@ def read(
     shape: Shape | None = None,
     dt: float = DT,
     reset: Reset = "hard",
+    solver: Solver = "euler",
     encoding: Encoding | None = None,
     readout: Readout | None = None,
 ) -> Victim:
     """Read a NIR file. Nothing in it can run code, and no link in it is followed.
 
     NIR tells equations, such as ``tau dv/dt = (v_leak - v) + r x``; here they go forward by steps
-    of dt (Euler): ``h = (1 - dt/tau) v + (dt/tau) (v_leak + r x)``, and ``h = v + r dt x`` of IF.
+    of dt: ``h = (1 - a) v + a (v_leak + r x)``, and ``h = v + r dt x`` of IF. By Euler's method
+    ``a = dt/tau``; exact for a current that stays the same during a step, ``a = 1 - exp(-dt/tau)``.
 
     Args:
         path: File.
@@ -55,20 +58,24 @@ def read(
             counts as ``h = v + x`` whatever it is, as some libraries write it.
         reset: What happens at a spike. NIR knows the hard reset alone, so a network with another is
             written as if it had that, and whoever has it must know.
+        solver: How LIF goes forward. Most libraries that write NIR go by Euler's method, sinabs
+            is exact.
         encoding: From sample to current; by default the pixels, in [0, 1], at every step.
         readout: From the last layer to scores; by default the mean over time of its output.
 
     Raises:
-        ConfigError: If dt is not above 0.
+        ConfigError: If dt is not above 0, or the solver is unknown.
         DataError: If the file is missing, damaged or beyond its limits, or has a node that cannot
             be expressed, which is named.
     """
     if not dt > 0:
         raise ConfigError(f"dt: expected seconds above 0, got {dt}")
+    if solver not in get_args(Solver):
+        raise ConfigError(f"unknown solver '{solver}'{hint(solver, get_args(Solver))}")
     nodes = chain(path)
     try:
         start, *inner, _ = nodes
-        parts = [part for node in inner if (part := _part(node, dt, reset)) is not None]
+        parts = [part for node in inner if (part := _part(node, dt, reset, solver)) is not None]
         made = plan(parts, shape or _input_shape(start), class_names(classes))
         return assemble(made, steps, encoding, readout)
     except (ConfigError, DataError) as error:
@@ -86,9 +93,9 @@ def _input_shape(node: Node) -> Shape:
     return sides[0], sides[1], sides[2]
 
 
-def _part(node: Node, dt: float, reset: Reset) -> Part | None:
+def _part(node: Node, dt: float, reset: Reset, solver: Solver) -> Part | None:
     if node.kind in ("IF", "LIF"):
-        return _neurons(node, dt, reset)
+        return _neurons(node, dt, reset, solver)
     return _STATELESS[node.kind](node)
 
 
@@ -165,7 +172,7 @@ _STATELESS: dict[str, Callable[[Node], Part | None]] = {
 }
 
 
-def _neurons(node: Node, dt: float, reset: Reset) -> Part:
+def _neurons(node: Node, dt: float, reset: Reset, solver: Solver) -> Part:
     """Discretise neurons; what differs from channel to channel goes into the weights before them.
 
     Neurons whose current is weighted by g and that fire at V are those that fire at 1, with a
@@ -177,6 +184,8 @@ def _neurons(node: Node, dt: float, reset: Reset) -> Part:
     rest = 0.0 if node.values["v_reset"] is None else _alike(node, "v_reset")
     leaky = node.kind == "LIF"
     tau = _alike(node, "tau") / dt if leaky else math.inf
+    if leaky and tau > 0 and solver == "exact":
+        tau = -1 / math.expm1(-1 / tau)  # Euler's method goes as far with this one
     if not tau > 1:
         raise DataError(
             f"node '{node.name}': expected a time constant above dt, found {tau:.3g} dt; give `dt`"
