@@ -200,6 +200,9 @@ class _Reader:
         pairs = [[self._result(key) for key in one.answers[owner][stage]] for one in group]
         # A simulation may be of more steps than an experiment asks for.
         steps = [one.steps[stage] for one in group]
+        for pair, n in zip(pairs, steps, strict=True):
+            if min(map(len, pair)) < n:
+                raise DataError(f"stage '{stage}': expected answers after {n} steps, found fewer")
         clean, triggered = (
             np.concatenate([pair[which][:n] for pair, n in zip(pairs, steps, strict=True)], 1)
             for which in (0, 1)
