@@ -166,7 +166,7 @@ def test_what_is_no_chain_of_known_layers_is_refused_by_name():
         (relu, "'3' .ReLU. cannot be translated"),
         (strange, "'2' .Strange. cannot be translated: on random input"),
         (other, "'2' .IzhikevichNode. cannot be translated: known are"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(312, 5)), "expected a module with spiking neurons"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(312, 5)), "expected a module with neurons"),
         (nn.Sequential(nn.Linear(9, 5), neuron.IFNode()), "takes no input of shape"),
         (nn.Sequential(nn.Flatten(), nn.Linear(312, 4), neuron.IFNode()), "each of 5 classes"),
     ):

@@ -86,7 +86,10 @@ def run(module: nn.Module, shape: Shape, steps: int | None) -> Run:
     """
     twin = fresh_copy(module).double().eval()
     if not any(map(is_neuron, twin.modules())):
-        raise ConfigError("expected a module with spiking neurons, found none in it")
+        raise ConfigError(
+            "expected a module with neurons of SpikingJelly or snnTorch, found none in it: "
+            "`wrap_module` takes any module, and NIR what Norse and sinabs export"
+        )
     several = several_at_once(twin)
     count = min(steps or 1, MOST_STEPS)
     x = images(shape, count, _SAMPLES, torch.float64)
