@@ -180,6 +180,7 @@ def test_a_module_may_go_through_the_steps_itself(mean):
 @pytest.mark.parametrize("mode", ["s", "m"])
 @pytest.mark.parametrize("reset", [0.0, None], ids=["hard", "soft"])
 def test_a_plain_chain_gives_the_same_by_both_roads(mode, reset):
+    torch.manual_seed(0)  # a spike at the threshold may go either way in another order of sums
     module = nn.Sequential(
         layer.Conv2d(1, 6, 3),
         layer.BatchNorm2d(6),
