@@ -292,6 +292,8 @@ def test_what_cannot_be_found_can_be_told():
         wrap_module(Own(), SHAPE, 3)
     with pytest.raises(ConfigError, match=r"expected scores of 4 .* and 5 classes.* got .4, 3"):
         wrap_module(Own(), SHAPE, 5, 3)
+    with pytest.raises(ConfigError, match=r"expected weights in float32.* got torch.float64"):
+        wrap_module(Own().double(), SHAPE, 3, STEPS)
 
 
 @pytest.mark.parametrize("take", [from_module, wrap_module])
