@@ -118,13 +118,21 @@ class _Reader:
             yield {"T": step, **measured, **times, "status": status, "reason": None}
 
     def defence(self, group: Group, stage: str, names: Sequence[str]) -> dict[str, Any]:
-        """Return the measures of defences by name, None where there are none of this stage."""
+        """Return the measures of defences by name, None where there are none of this stage.
+
+        With "reason" where the stage was measured, and its detection was not.
+        """
         measured: dict[str, Any] = {}
+        found: dict[str, Any] = {}
+        there = self._lacking(group, stage) is None
         if all(one.detections and one.defended == stage for one in group):
             measured = self._detection(group)
-        elif stage == "repaired" and self._lacking(group, stage) is None:
+            keys = (key for one in group for key in one.detections.values())
+            gone = next((key for key in keys if self._result(key) is None), None)
+            if there and gone is not None:
+                found["reason"] = self._why(gone)["reason"]
+        elif stage == "repaired" and there:
             measured = self._repair(group)
-        found: dict[str, Any] = {}
         for name in names:
             found |= companied(name, measured.get(name))
         return found
