@@ -13,7 +13,7 @@ from spikedoor.data.strata import spread
 from spikedoor.defences import DEFENCES, Detection
 from spikedoor.defences.defender import Defender
 from spikedoor.defences.inputs import Inputs
-from spikedoor.errors import ConfigError
+from spikedoor.errors import ConfigError, DataError
 from spikedoor.metrics.findings import Detected, detection_scores
 from spikedoor.records import Store, Table
 from spikedoor.study import Campaign, Experiment, Sweep, results
@@ -72,6 +72,16 @@ def test_a_detection_that_is_not_there_is_told(made, tmp_path):
     assert [one["reason"] for one in there] == [None, "not run yet"]
     assert {one["status"] for one in there} == {"done"}
     assert Table.of([there[1]]).mean().rows[0]["reason"] == "not run yet"
+
+
+@pytest.mark.parametrize("content", [b"{}", b'{"stages": [{"notes": 3}]}', b"["])
+def test_a_stage_of_which_nothing_can_be_told_is_damaged(made, tmp_path, content):
+    store = Store(shutil.copytree(made.store.folder, tmp_path / "store"))
+    key = made.index.readings[0].stages["victim"]["ann"]
+    shutil.rmtree(store.folder / "entries" / key[:2] / key)
+    store.write(key, "ann", {"victim.json": content}, config={})
+    with pytest.raises(DataError, match=f"ann {key[:8]}: not a readable result"):
+        results.rows(made.index, store)
 
 
 def test_a_repaired_stage_has_rows_like_any_other(made):
