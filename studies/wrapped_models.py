@@ -10,8 +10,6 @@ row of the table for each network.
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import time
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,12 @@ import numpy as np
 import torch
 from foreign import residual_mnist
 from foreign.networks import dataset, prepared, tensors
+from foreign_models import write_table
 from torch import nn
 
 from spikedoor.data.base import SampleSet
 from spikedoor.defences import Defender, Eliminator
 from spikedoor.defences.eliminate import FinePruning, FineTuning
-from spikedoor.files import write_file
 from spikedoor.metrics import attack_success, clean_accuracy
 from spikedoor.progress import bar
 from spikedoor.study.audit import audit, model_detectors
@@ -103,16 +101,8 @@ def main() -> None:
         for seed in range(given.seeds):
             for attack in ("clean", ATTACK):
                 lines.append(row(attack, seed))
-                write_file(given.table, _table(lines))
+                write_table(given.table, COLUMNS, lines)
                 advance()
-
-
-def _table(lines: list[dict[str, Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue().encode()
 
 
 if __name__ == "__main__":

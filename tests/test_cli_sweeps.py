@@ -16,6 +16,7 @@ from spikedoor.records import Store
 from spikedoor.study import Campaign, load_sweep
 from spikedoor.study.index import Index, identity
 from spikedoor.study.nodes import walk
+from spikedoor.study.results import rows
 
 TEXT = """
 seeds = [0, 1]
@@ -237,3 +238,21 @@ def test_an_index_is_found_by_what_the_file_says_and_read_with_care(tmp_path, sw
         path.write_text(wrong)
         with pytest.raises(DataError, match="the index is damaged"):
             Index.read(store, name)
+
+
+def test_an_index_that_asks_for_other_steps_than_there_are_is_refused(cli, tmp_path, sweep):
+    assert cli("sweep", sweep)[0] == 0
+    store, name = Store(tmp_path / "runs" / "store"), identity(sweep)
+    path = store.folder / "indexes" / f"{name}.json"
+    told = json.loads(path.read_text())
+
+    def read(steps):
+        told["readings"][0]["steps"] = dict.fromkeys(told["readings"][0]["steps"], steps)
+        path.write_text(json.dumps(told))
+        return rows(Index.read(store, name), store)
+
+    with pytest.raises(DataError, match="expected answers after 400 steps"):
+        read(400)
+    for wrong in (0, -3):
+        with pytest.raises(DataError, match="the index is damaged"):
+            read(wrong)

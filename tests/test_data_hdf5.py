@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikedoor.data.hdf5 import hdf5
-from spikedoor.data.hdf5.file import Damaged
+from spikedoor.data.hdf5.dataset import _dtype
+from spikedoor.data.hdf5.file import Bytes, Damaged
 from spikedoor.data.hdf5.filters import _lzf
 from spikedoor.errors import DataError
 
@@ -216,6 +218,54 @@ def test_what_leads_in_a_circle_has_an_end():
     node = whole[tree : tree + 5] + b"\1" + struct.pack("<H", 1) + whole[tree + 8 : tree + 48]
     circle = whole[:tree] + node + struct.pack("<Q", tree) + whole[tree + 56 :]
     with pytest.raises(DataError, match="leads in a circle"), hdf5(circle, "file") as root:
+        root.array("a", MOST)
+
+
+def peak_of_refusal(data, message, read):
+    """Return the bytes that reading a file took until it was refused."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=message), hdf5(data, "file") as root:
+            read(root)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_tree_of_groups_that_leads_to_itself_takes_no_memory():
+    whole = written(lambda file: file.create_group("a"))
+    tree, count = whole.index(b"TREE\0"), 400
+    whole = whole.replace(struct.pack("<Q", tree), struct.pack("<Q", len(whole)))
+    children = (bytes(8) + struct.pack("<Q", len(whole))) * count
+    node = b"TREE\0\1" + struct.pack("<H", count) + bytes(16) + children
+    assert peak_of_refusal(whole + node, "leads in a circle", list) < MOST
+
+
+def test_texts_that_are_too_long_are_not_read():
+    texts = [str(k % 10) * 100_000 for k in range(40)]
+    whole = written(lambda file: file.create_dataset("a", data=texts, dtype=h5py.string_dtype()))
+    assert peak_of_refusal(whole, "at most 256 bytes", lambda root: root.texts("a")) < MOST
+
+
+def test_an_enumeration_of_enumerations_is_no_numbers():
+    one = b"\x18\0\0\0" + struct.pack("<I", 8)
+    assert _dtype(Bytes(memoryview(one * 8000))).kind == "V"
+
+
+def test_an_axis_that_is_too_long_is_refused_though_another_is_empty():
+    whole = written(lambda file: file.create_dataset("a", (0, 12_345), "<u2"))
+    wrong = whole.replace(struct.pack("<Q", 12_345), struct.pack("<Q", 1 << 63))
+    with pytest.raises(DataError, match="found a claim of"), hdf5(wrong, "file") as root:
+        root.array("a", MOST)
+
+
+def test_a_chunk_packed_in_far_more_than_it_holds_is_refused():
+    whole = chunked(compression="gzip")
+    tree = whole.index(b"TREE\1")
+    packed = struct.unpack_from("<I", whole, tree + 24)[0]
+    wrong = whole[: tree + 24] + struct.pack("<I", 3000) + whole[tree + 28 :] + bytes(3000)
+    assert packed < 3000
+    with pytest.raises(DataError, match="packed in 3000"), hdf5(wrong, "file") as root:
         root.array("a", MOST)
 
 

@@ -112,7 +112,7 @@ def claims(kind: str) -> bytes:
             x = file.create_dataset("x", (40,), maxshape=(None,), chunks=(2**25,), **packed)
             x.id.write_direct_chunk((0,), zlib.compress(bytes(1 << 20)))
         elif kind == "inflating":
-            x = file.create_dataset("x", (40,), chunks=(40,), **packed)
+            x = file.create_dataset("x", (40,), maxshape=(None,), chunks=(2**17,), **packed)
             pack = zlib.compressobj()
             mebibyte = bytes(1 << 20)
             inflating = b"".join(pack.compress(mebibyte) for _ in range(256)) + pack.flush()
@@ -131,7 +131,7 @@ def claims(kind: str) -> bytes:
     [
         ("shape", "'x': expected at most 1048576 bytes, found a claim of 268435456"),
         ("chunk", "'x': expected at most 16777216 bytes, found a claim of 268435456"),
-        ("inflating", "'x': expected at most 324 bytes in a chunk, found more"),
+        ("inflating", "'x': expected at most 1048580 bytes in a chunk, found more"),
         ("filter", r"'x': expected gzip or LZF as packing, found the filters \[4\]"),
     ],
 )

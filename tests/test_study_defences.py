@@ -1,5 +1,7 @@
 """Defences in an experiment: what they are given, where their results go, and what is stored."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -11,10 +13,10 @@ from spikedoor.data.strata import spread
 from spikedoor.defences import DEFENCES, Detection
 from spikedoor.defences.defender import Defender
 from spikedoor.defences.inputs import Inputs
-from spikedoor.errors import ConfigError
+from spikedoor.errors import ConfigError, DataError
 from spikedoor.metrics.findings import Detected, detection_scores
-from spikedoor.records import Store
-from spikedoor.study import Campaign, Experiment, Sweep
+from spikedoor.records import Store, Table
+from spikedoor.study import Campaign, Experiment, Sweep, results
 from spikedoor.study.engines import InProcess
 from spikedoor.study.nodes import walk
 
@@ -57,6 +59,29 @@ def test_detection_stands_in_the_rows_of_the_stage_it_looked_at(made):
         (row,) = rows(made, stage=stage, **told)
         assert (row["found.count"], row["false_alarms.count"]) == (30, 270)
         assert row["twin_false_alarms.count"] == 300
+
+
+def test_a_detection_that_is_not_there_is_told(made, tmp_path):
+    store = Store(shutil.copytree(made.store.folder, tmp_path / "store"))
+    read = next(one for one in made.index.readings if one.detections)
+    gone = read.detections["victim"]
+    shutil.rmtree(store.folder / "entries" / gone[:2] / gone)
+    before, after = (results.rows(made.index, where) for where in (made.store, store))
+    (there,) = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
+    assert [one["auroc"] is None for one in there] == [False, True]
+    assert [one["reason"] for one in there] == [None, "not run yet"]
+    assert {one["status"] for one in there} == {"done"}
+    assert Table.of([there[1]]).mean().rows[0]["reason"] == "not run yet"
+
+
+@pytest.mark.parametrize("content", [b"{}", b'{"stages": [{"notes": 3}]}', b"["])
+def test_a_stage_of_which_nothing_can_be_told_is_damaged(made, tmp_path, content):
+    store = Store(shutil.copytree(made.store.folder, tmp_path / "store"))
+    key = made.index.readings[0].stages["victim"]["ann"]
+    shutil.rmtree(store.folder / "entries" / key[:2] / key)
+    store.write(key, "ann", {"victim.json": content}, config={})
+    with pytest.raises(DataError, match=f"ann {key[:8]}: not a readable result"):
+        results.rows(made.index, store)
 
 
 def test_a_repaired_stage_has_rows_like_any_other(made):

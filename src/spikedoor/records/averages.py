@@ -114,7 +114,7 @@ def _about(group: Sequence[Row], names: Sequence[str]) -> dict[str, Value]:
     reasons = {
         str(row.get("reason") or state): None
         for row, state in zip(group, states, strict=True)
-        if state != "done"
+        if state != "done" or row.get("reason")
     }
     return {
         "runs": runs,

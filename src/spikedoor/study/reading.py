@@ -69,7 +69,8 @@ class Reading(Plain):
     @model_validator(mode="after")
     def _has_what_rows_ask_for(self) -> Self:
         wanted = set(self.steps)
-        complete = bool(self.steps) and set(self.stages) == set(self.answers) >= {"victim"}
+        complete = bool(wanted - {"repaired"}) and min(self.steps.values()) > 0
+        complete &= set(self.stages) == set(self.answers) >= {"victim"}
         for found in (*self.stages.values(), *self.answers.values()):
             complete &= set(found) == wanted
         if not complete or "target" not in self.attack or (self.detections and not self.task):

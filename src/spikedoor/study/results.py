@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -118,13 +119,21 @@ class _Reader:
             yield {"T": step, **measured, **times, "status": status, "reason": None}
 
     def defence(self, group: Group, stage: str, names: Sequence[str]) -> dict[str, Any]:
-        """Return the measures of defences by name, None where there are none of this stage."""
+        """Return the measures of defences by name, None where there are none of this stage.
+
+        With "reason" where the stage was measured, and its detection was not.
+        """
         measured: dict[str, Any] = {}
+        found: dict[str, Any] = {}
+        there = self._lacking(group, stage) is None
         if all(one.detections and one.defended == stage for one in group):
             measured = self._detection(group)
-        elif stage == "repaired" and self._lacking(group, stage) is None:
+            keys = (key for one in group for key in one.detections.values())
+            gone = next((key for key in keys if self._result(key) is None), None)
+            if there and gone is not None:
+                found["reason"] = self._why(gone)["reason"]
+        elif stage == "repaired" and there:
             measured = self._repair(group)
-        found: dict[str, Any] = {}
         for name in names:
             found |= companied(name, measured.get(name))
         return found
@@ -200,6 +209,9 @@ class _Reader:
         pairs = [[self._result(key) for key in one.answers[owner][stage]] for one in group]
         # A simulation may be of more steps than an experiment asks for.
         steps = [one.steps[stage] for one in group]
+        for pair, n in zip(pairs, steps, strict=True):
+            if min(map(len, pair)) < n:
+                raise DataError(f"stage '{stage}': expected answers after {n} steps, found fewer")
         clean, triggered = (
             np.concatenate([pair[which][:n] for pair, n in zip(pairs, steps, strict=True)], 1)
             for which in (0, 1)
@@ -232,15 +244,22 @@ class _Reader:
         """Return how long a stage took, and its kept epoch; many rows ask for one stage."""
         if key not in self._seconds:
             read = self._store.read(key)
-            training = kept.about(read[1])["notes"].get("training", {}) if read else {}
-            took = read[0].seconds if read else None
-            self._seconds[key] = took, training.get("seconds_to_best")
+            took, to_best = None, None
+            if read is not None:
+                took = read[0].seconds
+                with _readable(read[0]):
+                    training = kept.about(read[1])["notes"].get("training", {})
+                    to_best = training.get("seconds_to_best")
+            self._seconds[key] = took, to_best
         return self._seconds[key]
 
     def _result(self, key: str) -> Any:
         if key not in self._read:
             found = self._store.read(key)
-            self._read[key] = None if found is None else _unpacked(*found)
+            self._read[key] = None
+            if found is not None:
+                with _readable(found[0]):
+                    self._read[key] = kept.unpacked(found[0].kind, found[1])
         return self._read[key]
 
     def _why(self, key: str) -> dict[str, str]:
@@ -254,9 +273,11 @@ class _Reader:
         return {"status": "missing", "reason": "not run yet"}
 
 
-def _unpacked(entry: Entry, files: dict[str, bytes]) -> Any:
+@contextmanager
+def _readable(entry: Entry) -> Iterator[None]:
+    """Say of what is not as its maker writes it that it is damaged."""
     try:
-        return kept.unpacked(entry.kind, files)
+        yield
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         told = f"{entry.kind} {entry.key[:8]}: not a readable result ({error})"
         raise DataError(told) from error

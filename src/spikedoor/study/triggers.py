@@ -38,7 +38,7 @@ def triggers(index: Index, store: Store) -> dict[str, tuple[Gallery, Film | None
         name = ", ".join([data.name, attack.trigger.name, *about])
         if name in found or (one.trigger is not None and learned is None):
             continue
-        weights = None if learned is None else unpacked_weights(learned[1][WEIGHTS_FILE])
+        weights = None if learned is None else unpacked_weights(learned[1].get(WEIGHTS_FILE, b""))
         trigger = prepared(attack.trigger, data.train, one.seed, weights)
         attack = attack.model_copy(update={"trigger": trigger})
         shown = gallery(data, attack)

@@ -12,10 +12,11 @@ from spikedoor.data.hdf5.dataset import Dataset
 from spikedoor.data.hdf5.file import NOWHERE, Damaged, File
 from spikedoor.data.hdf5.filters import unpacked
 
-__all__ = ["CHUNK", "CHUNKS", "content"]
+__all__ = ["CHUNK", "content"]
 
 CHUNK = 1 << 24  # bytes that the chunks of any file may have
-CHUNKS = 1 << 16
+_CHUNKS = 1 << 16
+_PACKING = 1 << 10  # bytes that packing may add to a chunk
 
 
 def content(file: File, data: Dataset) -> NDArray[np.generic]:
@@ -39,10 +40,12 @@ def content(file: File, data: Dataset) -> NDArray[np.generic]:
     if data.index == NOWHERE or not found.size:
         return found
     size = math.prod(data.chunk) * data.dtype.itemsize
-    most = max(1, min(CHUNKS, 4 * max(CHUNK, data.size) // size))
+    most = max(1, min(_CHUNKS, 4 * max(CHUNK, data.size) // size))
     for k, (start, skipped, packed) in enumerate(_chunks(file, data)):
         if k == most:
             raise Damaged(f"expected at most {most} chunks of {size} bytes")
+        if len(packed) > 2 * size + _PACKING:
+            raise Damaged(f"expected a chunk of {size} bytes, found it packed in {len(packed)}")
         if any(a % c or a >= n for a, c, n in zip(start, data.chunk, data.shape, strict=True)):
             raise Damaged(f"a chunk lies at {start}, outside of {data.shape}")
         made = np.frombuffer(unpacked(bytes(packed), data.filters, skipped, size), data.dtype)

@@ -113,7 +113,8 @@ def _dtype(content: Bytes) -> np.dtype:
     order = ">" if bits & 1 else "<"
     if not 0 < size <= _ELEMENT:
         raise Damaged(f"elements of {size} bytes are not read")
-    if kind == 8:  # an enumeration, as Booleans are: what it counts in follows
+    if kind == 8 and not content.number(8, 1) & 15:
+        # An enumeration, as Booleans are: the whole numbers that it counts in follow.
         return _dtype(Bytes(content.at(8, len(content) - 8)))
     if kind == 0 and size in (1, 2, 4, 8) and content.number(8, 4) == 8 * size << 16:
         return np.dtype(f"{order}{'i' if bits & 8 else 'u'}{size}")

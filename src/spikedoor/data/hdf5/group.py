@@ -104,11 +104,13 @@ class Group:
                 f"{name}: expected at most {_TEXTS} texts of {_TEXT} bytes, found "
                 f"{_described(data)} of shape {data.shape}"
             )
-        found = self._content(data, _TEXTS * _TEXT, name).ravel().tolist()
+        values = self._content(data, _TEXTS * _TEXT, name).ravel()
+        found = values.tolist()
         if data.dtype == ANY_TEXT:
+            # Before they are read: many may be the same long one.
+            if (values["length"] > _TEXT).any():
+                raise DataError(f"{name}: expected texts of at most {_TEXT} bytes")
             found = [self._heaps.at(*one) for one in found]
-        if any(len(one) > _TEXT for one in found):
-            raise DataError(f"{name}: expected texts of at most {_TEXT} bytes")
         made = np.empty(len(found), dtype=object)
         try:
             made[:] = [one.rstrip(b"\0").decode() for one in found]
@@ -138,7 +140,9 @@ class Group:
             DataError: If it does, or is packed in a way that is not known, or twice.
         """
         chunk = math.prod(data.chunk) * data.dtype.itemsize if data.chunk else 0
-        for claim, most in ((data.size, limit), (chunk, max(limit, CHUNK))):
+        # NumPy makes no array with an axis that is too long, even if another is empty.
+        whole = math.prod(max(1, length) for length in data.shape) * data.dtype.itemsize
+        for claim, most in ((whole, limit), (chunk, max(limit, CHUNK))):
             if claim > most:
                 raise DataError(f"{name}: expected at most {most} bytes, found a claim of {claim}")
         kinds = [one.kind for one in data.filters]

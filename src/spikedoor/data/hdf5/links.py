@@ -81,7 +81,9 @@ def _table(file: File, tree: int, heap: int) -> Iterator[tuple[str, int]]:
                     yield _text(name), file.number(entry + 8)
         else:
             file.expect(node, b"TREE\0")
-            nodes += [file.number(node + 32 + 16 * k) for k in range(file.number(node + 6, 2))]
+            for k in range(file.number(node + 6, 2)):
+                file.step()
+                nodes.append(file.number(node + 32 + 16 * k))
 
 
 def _text(name: bytes) -> str:

@@ -68,7 +68,8 @@ def wrap_module(
 
     Raises:
         ConfigError: If the module takes no input of that shape or gives no scores, the number of
-            steps is not known, or the module is not the same again after a run; says what to give.
+            steps is not known, its weights are not in float32, or it is not the same again after a
+            run; says what to give.
     """
     names = class_names(classes)
     made = fresh_copy(module).eval()

@@ -122,10 +122,12 @@ class Ears:
         self._membranes: list[Tensor] = []
 
     def before(self, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Keep what the layer is given; a hook before a call."""
         x: Tensor = inputs[0]
         self._given.append(x.clone() if getattr(layer, "inplace", False) else x)
 
     def after(self, layer: Any, inputs: tuple[Any, ...], output: Any) -> Any:
+        """Keep what the layer sends on, and return it with the gain; a hook after a call."""
         sent = first(output)
         if self.open:
             self._sent.append(sent)

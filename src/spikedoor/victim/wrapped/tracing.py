@@ -71,9 +71,13 @@ def trace(module: nn.Module, shape: Shape, classes: int, steps: int | None, own:
 
     Raises:
         ConfigError: If it takes no input of that shape, gives no scores, does not tell the number
-            of steps, or keeps something from before.
+            of steps, keeps something from before, or has weights of another type than samples.
     """
     weights = next((w for w in module.parameters() if w.is_floating_point()), torch.zeros(0))
+    if weights.dtype != torch.float32:
+        raise ConfigError(
+            f"expected weights in float32, as samples are, got {weights.dtype}: give module.float()"
+        )
     count = min(steps or 1, MOST_STEPS)
     x = images(shape, count, 4 if count != 4 else 5, weights.dtype).to(weights.device)
     before = snapshot(module)
