@@ -36,4 +36,5 @@ def parse_hdf5(data: bytes, sensor: tuple[int, int], name: str) -> Stream:
             if found is None:
                 raise DataError(f"{name}: expected the data sets x, y, t, p, found no '{column}'")
             arrays[column] = found
+            limit -= found.nbytes
     return stream_of(arrays, sensor, name)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikedoor.data.hdf5.content import CHUNK, content
+from spikedoor.data.hdf5.content import content
 from spikedoor.data.hdf5.dataset import ANY_TEXT, Dataset, dataset
-from spikedoor.data.hdf5.file import Damaged, File, root
-from spikedoor.data.hdf5.filters import KNOWN
+from spikedoor.data.hdf5.file import CHUNK, Damaged, File, root
+from spikedoor.data.hdf5.filters import KNOWN, PACKINGS
 from spikedoor.data.hdf5.heap import Heaps
 from spikedoor.data.hdf5.links import links
 from spikedoor.errors import DataError
@@ -21,6 +21,7 @@ from spikedoor.errors import DataError
 __all__ = ["Group", "hdf5"]
 
 _TEXT, _TEXTS = 256, 1 << 12  # bytes of a text, and texts of an array
+_CHUNK = 1 << 28  # bytes of a chunk, of which unpacking has several copies
 
 
 @contextmanager
@@ -106,9 +107,9 @@ class Group:
             )
         found = self._content(data, _TEXTS * _TEXT, name).ravel().tolist()
         if data.dtype == ANY_TEXT:
+            if any(length > _TEXT for length, *_ in found):
+                raise DataError(f"{name}: expected texts of at most {_TEXT} bytes")
             found = [self._heaps.at(*one) for one in found]
-        if any(len(one) > _TEXT for one in found):
-            raise DataError(f"{name}: expected texts of at most {_TEXT} bytes")
         made = np.empty(len(found), dtype=object)
         try:
             made[:] = [one.rstrip(b"\0").decode() for one in found]
@@ -138,11 +139,11 @@ class Group:
             DataError: If it does, or is packed in a way that is not known, or twice.
         """
         chunk = math.prod(data.chunk) * data.dtype.itemsize if data.chunk else 0
-        for claim, most in ((data.size, limit), (chunk, max(limit, CHUNK))):
+        for claim, most in ((data.claim, limit), (chunk, min(max(limit, CHUNK), _CHUNK))):
             if claim > most:
                 raise DataError(f"{name}: expected at most {most} bytes, found a claim of {claim}")
         kinds = [one.kind for one in data.filters]
-        if len(set(kinds)) < len(kinds) or set(kinds) - KNOWN:
+        if len(set(kinds)) < len(kinds) or set(kinds) - KNOWN or set(kinds) >= PACKINGS:
             raise DataError(f"{name}: expected gzip or LZF as packing, found the filters {kinds}")
         try:
             return content(self._file, data)
