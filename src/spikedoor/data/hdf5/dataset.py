@@ -19,7 +19,7 @@ _ELEMENT = 1 << 16  # bytes of an element
 # Of a text of any length: its length, and its number in a heap.
 ANY_TEXT = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
 # Bits; where exponent and mantissa are, and their bits; the bias: of the numbers of IEEE 754.
-_FLOATS = {
+_FLOATS: dict[tuple[int, ...], str] = {
     (16, 10, 5, 0, 10, 15): "f2",
     (32, 23, 8, 0, 23, 127): "f4",
     (64, 52, 11, 0, 52, 1023): "f8",
