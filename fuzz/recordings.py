@@ -64,11 +64,17 @@ def _hdf5() -> list[bytes]:
     import h5py
 
     found = []
-    for how in ({}, {"chunks": (8,), "compression": "gzip"}, {"compression": "lzf"}):
+    summed = {"chunks": (8,), "shuffle": True, "fletcher32": True, "maxshape": (None,)}
+    for form, how in (
+        ({}, {}),
+        ({}, {"chunks": (8,), "compression": "gzip"}),
+        ({"userblock_size": 512}, {"compression": "lzf"}),
+        ({"libver": ("v108", "v108")}, summed),
+    ):
         buffer = io.BytesIO()
-        with h5py.File(buffer, "w") as file:
+        with h5py.File(buffer, "w", **form) as file:
             for name, values in ARRAYS.items():
-                file.create_dataset(name, data=values, **how)
+                file.create_dataset(f"events/{name}" if form else name, data=values, **how)
         found.append(buffer.getvalue())
     return found
 

@@ -61,7 +61,8 @@ def test_what_once_broke_a_reader(path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is told by Linux")
-def test_hdf5_takes_no_memory_on_the_word_of_a_file():
+@pytest.mark.parametrize("name", ["hdf5", "nir"])
+def test_hdf5_takes_no_memory_on_the_word_of_a_file(name):
     code = (
         "import pathlib, re, sys\n"
         "from fuzz.run import check, targets\n"
@@ -69,19 +70,20 @@ def test_hdf5_takes_no_memory_on_the_word_of_a_file():
         # Not ru_maxrss, which begins at what the process had that started this one.
         "    status = pathlib.Path('/proc/self/status').read_text()\n"
         "    return int(re.search(r'VmHWM:\\s*(\\d+)', status)[1]) >> 10\n"
-        "target, data = targets()['hdf5'], open(sys.argv[1], 'rb').read()\n"
+        "target, paths = targets()[sys.argv[1]], sorted(pathlib.Path(sys.argv[2]).iterdir())\n"
         "before = peak()\n"
-        "check(target, data)\n"
+        "for path in paths:\n"
+        "    check(target, path.read_bytes())\n"
         "print(peak() - before)\n"
     )
-    path = str(HERE / "corpus" / "hdf5" / "chunk-of-11-gigabytes")
     paths = os.pathsep.join([str(HERE.parent), *sys.path])
     done = subprocess.run(
-        [sys.executable, "-c", code, path],
+        [sys.executable, "-c", code, name, str(HERE / "corpus" / name)],
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
         timeout=100,
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 64  # MB; HDF5's own library takes 11,000
+    # MB, of which the shape of a node may take 128. HDF5's own library takes 11,000.
+    assert int(done.stdout) < 160

@@ -145,6 +145,8 @@ def test_an_ann_has_a_film_alone(tmp_path):
         ("probe/direct/triggered/spikes", np.zeros((3, 9), np.float32)),
         ("probe/direct/triggered/predicted", np.int64(10)),
         ("probe/direct/threshold", None),
+        ("probe/direct/threshold", np.float64(np.nan)),
+        ("film/window", np.float64(np.inf)),
     ],
 )
 def test_what_does_not_fit_the_record_is_refused(copy, name, wrong):

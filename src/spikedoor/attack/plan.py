@@ -16,7 +16,7 @@ from spikedoor.files import read_plain, write_file
 
 __all__ = ["PoisonPlan", "poison_count"]
 
-_MAX_BYTES = 1 << 28
+_MAX_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ __all__ = ["SCHEMA", "Gallery", "Record"]
 
 SCHEMA = 1
 _JSON, _ARRAYS = "record.json", "record.npz"
-_MAX_JSON, _MAX_ARRAYS = 1 << 28, 1 << 30
+_MAX_JSON, _MAX_ARRAYS = 1 << 26, 1 << 30
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 

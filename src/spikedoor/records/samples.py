@@ -19,6 +19,7 @@ from spikedoor.records.traces import Course, OutputTraces, Probed
 __all__ = ["Film", "Samples"]
 
 _FILE, _MAX = "samples.npz", 1 << 26
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError)
 _KINDS, _TRACES = ("clean", "triggered"), ("membrane", "spikes", "current")
 
 
@@ -77,7 +78,7 @@ class Samples:
         try:
             arrays = parse_npz_arrays(read_plain(path, _MAX), str(path), _MAX)
             return cls(_film(arrays, record), _probed(arrays, record))
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except _DAMAGE as error:
             raise DataError(f"{path}: the samples are damaged ({reason(error)})") from error
 
 
@@ -120,8 +121,13 @@ def _probed(arrays: Mapping[str, Any], record: Record) -> Probed | None:
         return None
     found, index = record.evaluation, int(arrays["probe/index"])
     _check(0 <= index < len(found.labels), "a test sample of the record")
-    stages = [stage for stage in found.stages if f"probe/{stage}/threshold" in arrays]
+    stages = {
+        stage: float(arrays[f"probe/{stage}/threshold"])
+        for stage in found.stages
+        if f"probe/{stage}/threshold" in arrays
+    }
     _check(bool(stages), "a stage of the record")
+    _check(bool(np.isfinite(list(stages.values())).all()), "finite thresholds")
     clean, triggered = (arrays[f"probe/{kind}"] for kind in _KINDS)
     for picture in (clean, triggered):
         _check(picture.dtype == np.uint8 and picture.ndim == 3 and picture.size > 0, "a picture")
@@ -138,10 +144,10 @@ def _probed(arrays: Mapping[str, Any], record: Record) -> Probed | None:
         stages=tuple(
             OutputTraces(
                 stage,
-                float(arrays[f"probe/{stage}/threshold"]),
+                threshold,
                 *(_course(arrays, f"probe/{stage}/{kind}", len(found.classes)) for kind in _KINDS),
             )
-            for stage in stages
+            for stage, threshold in stages.items()
         ),
     )
 

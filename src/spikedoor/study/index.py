@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import ValidationError, model_validator
+from pydantic import BeforeValidator, FailFast, ValidationError, model_validator
 
 from spikedoor.errors import DataError
 from spikedoor.files import make_folder, read_plain, write_file
@@ -27,27 +27,41 @@ if TYPE_CHECKING:
 
 __all__ = ["Index", "identity"]
 
-_FOLDER, _MAX = "indexes", 1 << 28
+_FOLDER, _MAX = "indexes", 1 << 26
 
 
 class Made(Plain):
     """A result: its kind, and the keys of those that it is made from."""
 
     kind: str
-    inputs: tuple[str, ...]
+    inputs: Annotated[tuple[str, ...], FailFast()]
 
 
 class Truth(Plain):
     """What the answers are held to: true labels [N], and the names of the classes."""
 
-    labels: tuple[int, ...]
-    classes: tuple[str, ...]
+    labels: Annotated[tuple[int, ...], FailFast()]
+    classes: Annotated[tuple[str, ...], FailFast()]
 
     @model_validator(mode="after")
     def _labels_are_classes(self) -> Self:
         if self.labels and not 0 <= min(self.labels) <= max(self.labels) < len(self.classes):
             raise ValueError(f"expected labels of {len(self.classes)} classes")
         return self
+
+
+def _each(kind: type[Plain]) -> BeforeValidator:
+    """Validate the values of a dict one by one, so that the first error is the only one."""
+
+    def validated(found: Any) -> Any:
+        if not isinstance(found, dict):
+            return found
+        try:
+            return {key: kind.model_validate(value) for key, value in found.items()}
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"]) from None
+
+    return BeforeValidator(validated)
 
 
 class Index(Plain):
@@ -60,10 +74,11 @@ class Index(Plain):
         tests: The test sets, by key.
     """
 
+    many: ClassVar[frozenset[str]] = frozenset({"made", "tests"})
     version: Literal[1] = 1
-    readings: tuple[Reading, ...]
-    made: dict[str, Made]
-    tests: dict[str, Truth]
+    readings: Annotated[tuple[Reading, ...], FailFast()]
+    made: Annotated[dict[str, Made], _each(Made)]
+    tests: Annotated[dict[str, Truth], _each(Truth)]
 
     @model_validator(mode="after")
     def _leads_somewhere(self) -> Self:

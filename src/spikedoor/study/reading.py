@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -19,12 +19,29 @@ __all__ = ["Owner", "Plain", "Reading", "test_of"]
 Owner = Literal["victim", "twin"]
 Pair = tuple[str, str]
 """Keys of what a network says, or does, of clean samples and of triggered ones."""
+_FEW = 256
 
 
 class Plain(BaseModel):
     """Values that are read from a file nobody vouches for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    many: ClassVar[frozenset[str]] = frozenset()
+    """Fields that may have any number of entries."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_entries(cls, values: Any) -> Any:
+        # pydantic collects an error of every wrong entry, and each takes a kilobyte.
+        if isinstance(values, dict) and not _few({k: values[k] for k in values.keys() - cls.many}):
+            raise ValueError(f"expected at most {_FEW} entries")
+        return values
+
+
+def _few(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return True
+    return len(value) <= _FEW and all(map(_few, value.values()))
 
 
 class Reading(Plain):

@@ -14,7 +14,7 @@ from spikedoor.files import read_plain
 __all__ = ["located", "override", "presets", "read_table", "with_keys"]
 
 _FOLDER = Path(__file__).parent / "presets"
-_MAX_TOML, _MAX_JSON = 1 << 20, 1 << 28
+_MAX_TOML, _MAX_JSON = 1 << 20, 1 << 26
 
 
 def presets() -> dict[str, Path]:

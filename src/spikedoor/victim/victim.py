@@ -17,6 +17,7 @@ __all__ = ["Victim"]
 
 _FORMAT, _JSON = 1, "victim.json"
 _MAX_JSON, _MAX_WEIGHTS = 1 << 26, 1 << 32
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, RuntimeError, OverflowError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,5 +88,5 @@ class Victim:
             )
         except DataError:
             raise
-        except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+        except _DAMAGE as error:
             raise DataError(f"{folder}: not a readable victim folder ({reason(error)})") from error

@@ -74,11 +74,11 @@ def stream_of(arrays: dict[str, np.ndarray], sensor: tuple[int, int], name: str)
             )
         if values.dtype.kind == "u" and count and values.max() > np.iinfo(np.int64).max:
             raise DataError(f"{name}: expected {column} below 2^63, found {values.max()}")
-        columns[column] = values.astype(np.int64)
+        columns[column] = values
     p = columns["p"]
     if count and p.min() == -1:
         p = np.where(p == -1, 0, p)
     for i in np.flatnonzero((p < 0) | (p > 1))[:1]:
         raise DataError(f"{name}: expected polarity 0 or 1 (or -1 or 1), found {p[i]} of event {i}")
-    columns["p"] = p
+    columns |= {"p": p, "t": columns["t"].astype(np.int64)}
     return Stream.of(**columns, sensor=sensor, name=name, place=lambda i: f"event {i}")

@@ -24,8 +24,8 @@ def parse_hdf5(data: bytes, sensor: tuple[int, int], name: str) -> Stream:
         name: What to call the file in a message.
 
     Raises:
-        DataError: If the file is damaged, a data set is missing, otherwise
-            packed or beyond belief, or they hold what `Stream` refuses.
+        DataError: If the file is damaged, a data set is missing, otherwise packed, or they are
+            together beyond belief, or hold what `Stream` refuses.
     """
     arrays: dict[str, Any] = {}
     limit = most_unpacked(len(data))
@@ -34,6 +34,10 @@ def parse_hdf5(data: bytes, sensor: tuple[int, int], name: str) -> Stream:
         for column in NAMES:
             found = group.array(column, limit, f"{name}: '{column}'")
             if found is None:
-                raise DataError(f"{name}: expected the data sets x, y, t, p, found no '{column}'")
+                raise DataError(
+                    f"{name}: expected the data sets x, y, t, p, at the root or below 'events', "
+                    f"found no '{column}' among {sorted(group)[:9]}"
+                )
             arrays[column] = found
+            limit -= found.nbytes
     return stream_of(arrays, sensor, name)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikedoor.data.hdf5.file import NOWHERE, Bytes, Damaged, File, messages
+from spikedoor.data.hdf5.file import ADVICE, NOWHERE, Bytes, Damaged, File, messages
 from spikedoor.data.hdf5.filters import Filter
 
 __all__ = ["ANY_TEXT", "Dataset", "dataset"]
 
 # Kinds of messages.
 _SPACE, _TYPE, _OLD_FILL, _FILL, _EXTERNAL, _LAYOUT, _FILTERS = 0x1, 0x3, 0x4, 0x5, 0x7, 0x8, 0xB
-_RANK = 32
+_RANK, _FILTERS_MOST = 32, 32
 _ELEMENT = 1 << 16  # bytes of an element
 # Of a text of any length: its length, and its number in a heap.
 ANY_TEXT = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
@@ -54,6 +54,11 @@ class Dataset:
         """Bytes that it takes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
+    @property
+    def claim(self) -> int:
+        """Bytes that it would take if no axis were empty."""
+        return math.prod(max(1, side) for side in self.shape) * self.dtype.itemsize
+
 
 def dataset(file: File, place: int) -> Dataset | None:
     """Return what is known of a data set; None if it is none, empty, or in another file.
@@ -76,10 +81,7 @@ def dataset(file: File, place: int) -> Dataset | None:
     if kind == 3:  # virtual: in other files
         return None
     if version not in (3, 4) or kind > 3 or (version, kind) == (4, 2):
-        raise Damaged(
-            f"version {version} of the layout of data sets is not read: write it by libver="
-            "'earliest'"
-        )
+        raise Damaged(f"version {version} of the layout of data sets is not read: {ADVICE}")
     filters = _filters(found[_FILTERS]) if _FILTERS in found else ()
     if kind < 2:
         size = math.prod(shape) * dtype.itemsize
@@ -113,9 +115,9 @@ def _dtype(content: Bytes) -> np.dtype:
     order = ">" if bits & 1 else "<"
     if not 0 < size <= _ELEMENT:
         raise Damaged(f"elements of {size} bytes are not read")
-    if kind == 8 and not content.number(8, 1) & 15:
-        # An enumeration, as Booleans are: the whole numbers that it counts in follow.
-        return _dtype(Bytes(content.at(8, len(content) - 8)))
+    if kind == 8:  # an enumeration, as Booleans are: the whole numbers that it counts in follow
+        inner = Bytes(content.at(8, len(content) - 8))
+        return np.dtype(("V", size)) if inner.number(0, 1) & 15 else _dtype(inner)
     if kind == 0 and size in (1, 2, 4, 8) and content.number(8, 4) == 8 * size << 16:
         return np.dtype(f"{order}{'i' if bits & 8 else 'u'}{size}")
     if kind == 1 and not bits & 64:
@@ -147,8 +149,8 @@ def _fill(found: dict[int, Bytes], size: int) -> bytes:
 
 def _filters(content: Bytes) -> tuple[Filter, ...]:
     version, count = content.number(0, 1), content.number(1, 1)
-    if version not in (1, 2):
-        raise Damaged(f"version {version} of filters is not read")
+    if version not in (1, 2) or count > _FILTERS_MOST:
+        raise Damaged(f"version {version} of {count} filters is not read")
     at, found = 8 if version == 1 else 2, []
     for _ in range(count):
         kind, at = content.number(at, 2), at + 2
@@ -157,6 +159,6 @@ def _filters(content: Bytes) -> tuple[Filter, ...]:
         at += 2 if named else 0
         values = content.number(at + 2, 2)
         at += 4 + (-(-name // 8) * 8 if version == 1 else name)
-        found.append(Filter(kind, tuple(content.number(at + 4 * k, 4) for k in range(values))))
+        found.append(Filter(kind, content.number(at, 4) if values else 1))
         at += 4 * (values + (values % 2 if version == 1 else 0))
     return tuple(found)

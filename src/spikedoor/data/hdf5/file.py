@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-__all__ = ["NOWHERE", "Bytes", "Damaged", "File", "messages", "root"]
+from spikedoor.data.zips import most_unpacked
+
+__all__ = ["ADVICE", "CHUNK", "NOWHERE", "Bytes", "Damaged", "File", "messages", "root"]
 
 NOWHERE = (1 << 64) - 1  # the address of what is not there
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_FREE_STEPS, _STEPS = 1 << 12, 1 << 19  # of any file, and most
+ADVICE = "write it by h5py's defaults, libver='earliest' and no track_order"
+_STARTS = (0, *(512 << k for k in range(22)))  # MATLAB's own 512 bytes may lie before a file
+CHUNK = 1 << 24  # bytes that the chunks of any file may have
+_FREE_STEPS, _STEPS = 1 << 12, 1 << 20  # of any file, and most
 _NOTHING, _CONTINUED = 0x00, 0x10  # kinds of messages
 _SHARED = 2  # the flag that the content of a message is elsewhere
 
@@ -53,29 +58,45 @@ class Bytes:
             Damaged: If it is not.
         """
         if self.at(place, len(word)) != word:
-            raise Damaged(f"expected {word.decode()} at byte {place}")
+            raise Damaged(f"expected {word[:4].decode()} at byte {place}")
 
 
 class File(Bytes):
-    """All bytes of a file, and how many steps were taken in it.
+    """All bytes of a file from its signature on, and an account of the work that it has made.
 
     Every walk over messages, links, chunks and texts takes a step at each. There are no more of
-    them than bytes, so that what leads in a circle has an end.
+    them than bytes, so that what leads in a circle has an end. In the same way no byte is the
+    content of two data sets, so that one packed block is not unpacked again and again.
     """
 
     def __init__(self, data: bytes) -> None:
-        super().__init__(memoryview(data))
+        view = memoryview(data)
+        places = (k for k in _STARTS if view[k : k + len(_SIGNATURE)] == _SIGNATURE)
+        self.start = next(places, 0)
+        super().__init__(view[self.start :])
         self._steps = self._most = min(_STEPS, _FREE_STEPS + len(data))
+        self._content, self._unpacked = len(data), 2 * max(2 * CHUNK, most_unpacked(len(data)))
 
-    def step(self) -> None:
-        """Take a step.
+    def step(self, count: int = 1) -> None:
+        """Take a step, or several.
 
         Raises:
             Damaged: If there were too many.
         """
-        self._steps -= 1
+        self._steps -= count
         if self._steps < 0:
             raise Damaged(f"it has more than {self._most} parts, or leads in a circle")
+
+    def take(self, size: int, unpacked: int) -> None:
+        """Take bytes as content of a data set.
+
+        Raises:
+            Damaged: If the file has not so many, or all unpack to more than is believed.
+        """
+        self._content -= size
+        self._unpacked -= unpacked
+        if min(self._content, self._unpacked) < 0:
+            raise Damaged("its data sets or their chunks overlap, or unpack to far too much")
 
 
 def root(file: File) -> int:
@@ -92,8 +113,8 @@ def root(file: File) -> int:
     old = version < 2
     sizes = file.number(13 if old else 9, 2)
     base = 24 + 4 * version if old else 12
-    if sizes != 0x0808 or file.number(base):
-        raise Damaged("addresses of other than 8 bytes, or a user block, are not read")
+    if sizes != 0x0808 or file.number(base) != file.start:
+        raise Damaged("addresses of other than 8 bytes, or from another byte on, are not read")
     return file.number(base + (40 if old else 24))
 
 

@@ -10,11 +10,13 @@ import numpy as np
 
 from spikedoor.data.hdf5.file import Damaged
 
-__all__ = ["KNOWN", "Filter", "unpacked"]
+__all__ = ["KNOWN", "PACKINGS", "Filter", "unpacked"]
 
 _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
-KNOWN = {_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF}
+PACKINGS = {_DEFLATE, _LZF}  # of which a data set has one
+KNOWN = PACKINGS | {_SHUFFLE, _FLETCHER32}
 _SUM = 4  # bytes of a checksum, which may lie below the packing
+_WORDS = 1 << 16  # of a checksum that are added at a time
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,11 @@ class Filter:
 
     Args:
         kind: Its number in HDF5.
-        values: Its settings.
+        value: The first of its settings: of shuffling, the bytes of an element.
     """
 
     kind: int
-    values: tuple[int, ...]
+    value: int
 
 
 def unpacked(packed: bytes, filters: Sequence[Filter], skipped: int, size: int) -> bytes:
@@ -50,7 +52,7 @@ def unpacked(packed: bytes, filters: Sequence[Filter], skipped: int, size: int) 
         elif filters[k].kind == _LZF:
             packed = _lzf(packed, size + _SUM)
         elif filters[k].kind == _SHUFFLE:
-            packed = _in_order(packed, filters[k].values[0] if filters[k].values else 1)
+            packed = _in_order(packed, filters[k].value)
         else:
             packed = _summed(packed)
     if len(packed) != size:
@@ -122,9 +124,13 @@ def _summed(content: bytes) -> bytes:
     if len(content) < _SUM:
         raise Damaged("a chunk has no checksum")
     content, told = content[:-_SUM], np.frombuffer(content[-_SUM:], "<u2").astype(np.uint64)
-    words = np.frombuffer(content + bytes(len(content) % 2), ">u2").astype(np.uint64)
-    weights = np.arange(len(words), 0, -1, dtype=np.uint64) % 65535
-    sums = np.array([words.sum(), (weights * words).sum()], np.uint64)
+    words = np.frombuffer(content + bytes(len(content) % 2), ">u2")
+    first = second = 0
+    for start in range(0, len(words), _WORDS):
+        block = words[start : start + _WORDS].astype(np.uint64)
+        second += first * len(block) + int(np.arange(len(block), 0, -1, dtype=np.uint64) @ block)
+        first += int(block.sum())
+    sums = np.array([first % 65535, second % 65535], np.uint64)
     # 0 and 65535 are the same in these sums.
     if (sums % 65535 != told % 65535).any():
         raise Damaged("the checksum of a chunk is wrong")

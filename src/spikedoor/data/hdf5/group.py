@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikedoor.data.hdf5.content import CHUNK, content
+from spikedoor.data.hdf5.content import content
 from spikedoor.data.hdf5.dataset import ANY_TEXT, Dataset, dataset
-from spikedoor.data.hdf5.file import Damaged, File, root
-from spikedoor.data.hdf5.filters import KNOWN
+from spikedoor.data.hdf5.file import CHUNK, Damaged, File, root
+from spikedoor.data.hdf5.filters import KNOWN, PACKINGS
 from spikedoor.data.hdf5.heap import Heaps
 from spikedoor.data.hdf5.links import links
 from spikedoor.errors import DataError
@@ -21,6 +21,7 @@ from spikedoor.errors import DataError
 __all__ = ["Group", "hdf5"]
 
 _TEXT, _TEXTS = 256, 1 << 12  # bytes of a text, and texts of an array
+_CHUNK = 1 << 28  # bytes of a chunk, of which unpacking has several copies
 
 
 @contextmanager
@@ -140,13 +141,11 @@ class Group:
             DataError: If it does, or is packed in a way that is not known, or twice.
         """
         chunk = math.prod(data.chunk) * data.dtype.itemsize if data.chunk else 0
-        # NumPy makes no array with an axis that is too long, even if another is empty.
-        whole = math.prod(max(1, length) for length in data.shape) * data.dtype.itemsize
-        for claim, most in ((whole, limit), (chunk, max(limit, CHUNK))):
+        for claim, most in ((data.claim, limit), (chunk, min(max(limit, CHUNK), _CHUNK))):
             if claim > most:
                 raise DataError(f"{name}: expected at most {most} bytes, found a claim of {claim}")
         kinds = [one.kind for one in data.filters]
-        if len(set(kinds)) < len(kinds) or set(kinds) - KNOWN:
+        if len(set(kinds)) < len(kinds) or set(kinds) - KNOWN or set(kinds) >= PACKINGS:
             raise DataError(f"{name}: expected gzip or LZF as packing, found the filters {kinds}")
         try:
             return content(self._file, data)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spikedoor.data.hdf5.file import NOWHERE, Bytes, Damaged, File, messages
+from spikedoor.data.hdf5.file import ADVICE, NOWHERE, Bytes, Damaged, File, messages
 
 __all__ = ["links"]
 
 _INFO, _LINK, _TABLE = 0x02, 0x06, 0x11  # kinds of messages
 _HARD = 0  # of an address; others are of a path, perhaps in another file
 _SOFT = 2
-_NAME = 1024  # bytes of a name
+_NAME = 256  # bytes of a name
 
 
 def links(file: File, place: int) -> dict[str, int] | None:
@@ -25,7 +25,7 @@ def links(file: File, place: int) -> dict[str, int] | None:
 
     Raises:
         Damaged: If it is not as the format says, or its links are in a heap, as those of large
-            groups are if the file was written by ``libver="latest"``.
+            groups are if the file was written by ``libver="latest"`` or ``track_order``.
     """
     found: dict[str, int] | None = None
     for kind, content in messages(file, place):
@@ -40,10 +40,7 @@ def links(file: File, place: int) -> dict[str, int] | None:
         elif kind == _INFO:
             ordered = content.number(1, 1) & 1
             if content.number(10 if ordered else 2) != NOWHERE:
-                raise Damaged(
-                    "a group keeps its links in a heap, which is not read: write it by libver="
-                    "'earliest'"
-                )
+                raise Damaged(f"a group keeps its links in a heap, which is not read: {ADVICE}")
     return found
 
 
@@ -59,8 +56,7 @@ def _link(content: Bytes) -> Iterator[tuple[str, int]]:
     wide = 1 << (flags & 3)
     size = content.number(at, wide)
     if kind == _HARD:
-        name = _text(bytes(content.at(at + wide, size)))
-        yield name, content.number(at + wide + size)
+        yield _text(content.at(at + wide, size)), content.number(at + wide + size)
 
 
 def _table(file: File, tree: int, heap: int) -> Iterator[tuple[str, int]]:
@@ -77,7 +73,7 @@ def _table(file: File, tree: int, heap: int) -> Iterator[tuple[str, int]]:
                 entry = node + 8 + 40 * k
                 at, kind = file.number(entry), file.number(entry + 16, 4)
                 if kind != _SOFT:
-                    name = bytes(file.at(names + at, min(_NAME, max(0, size - at))))
+                    name = file.at(names + at, max(0, min(_NAME + 1, size - at)))
                     yield _text(name), file.number(entry + 8)
         else:
             file.expect(node, b"TREE\0")
@@ -86,8 +82,11 @@ def _table(file: File, tree: int, heap: int) -> Iterator[tuple[str, int]]:
                 nodes.append(file.number(node + 32 + 16 * k))
 
 
-def _text(name: bytes) -> str:
+def _text(name: memoryview) -> str:
+    first = bytes(name[: _NAME + 1]).partition(b"\0")[0]
+    if len(first) > _NAME:
+        raise Damaged(f"a name has more than {_NAME} bytes")
     try:
-        return name.partition(b"\0")[0].decode()
+        return first.decode()
     except UnicodeDecodeError:
-        raise Damaged(f"a name is no text: {name[:40]!r}") from None
+        raise Damaged(f"a name is no text: {first[:40]!r}") from None

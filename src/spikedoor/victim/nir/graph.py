@@ -95,7 +95,7 @@ class _Reader:
     def __init__(self, name: str, size: int) -> None:
         self._name = name
         self._limit = max(_ALWAYS, most_unpacked(size))
-        self._left = 4 * self._limit
+        self._left = max(4 * _ALWAYS, self._limit)
 
     def graph(self, file: Group) -> tuple[dict[str, Node], list[tuple[str, str]]]:
         """Return nodes by name, and edges."""
@@ -131,7 +131,9 @@ class _Reader:
             if field in _OPTIONAL:
                 return None
             raise DataError(f"{where}: expected '{field}', found none")
-        self._left -= values.nbytes
+        self._left -= max(values.nbytes, 4 * values.size)  # they become float32
+        if self._left < 0:
+            raise DataError(f"{where}: expected fewer numbers in all nodes, '{field}' is too much")
         if not np.isfinite(values).all():
             raise DataError(f"{where}: expected finite numbers as '{field}'")
         return values

@@ -83,7 +83,8 @@ def read(
 
 
 def _input_shape(node: Node) -> Shape:
-    sides = [int(side) for side in np.asarray(node.values["shape"]).ravel().tolist()]
+    shape = np.asarray(node.values["shape"])
+    sides = [int(side) for side in shape.ravel()[:5].tolist()]  # 5 are too many
     if len(sides) == 4 and sides[0] == 1:  # a batch of one was taken for part of the shape
         del sides[0]
     if len(sides) != 3 or min(sides) < 1:
@@ -212,20 +213,20 @@ def _neurons(node: Node, dt: float, reset: Reset, solver: Solver) -> Part:
 
 def _alike(node: Node, key: str) -> float:
     """Return the number that all neurons have."""
-    values = np.asarray(node.values[key], dtype=np.float64).ravel()
-    if not values.size or not np.allclose(values, values[0], rtol=1e-6, atol=0):
+    values = np.asarray(node.values[key])
+    if not values.size or not math.isclose(values.min(), values.max(), rel_tol=1e-6):
         raise DataError(f"node '{node.name}': '{key}' differs from neuron to neuron")
-    return float(values[0])
+    return float(values.ravel()[0])
 
 
 def _by_channel(node: Node, key: str) -> NDArray[np.float64]:
     """Return a number for each channel, or one for all."""
-    values = np.asarray(node.values[key], dtype=np.float64)
+    values = np.asarray(node.values[key])
     if not values.size:
         raise DataError(f"node '{node.name}': '{key}' is empty")
     if (values == values.ravel()[0]).all():
-        return values.ravel()[:1]
+        return values.ravel()[:1].astype(np.float64)
     by_channel = values.reshape(len(values), -1)
     if not (by_channel == by_channel[:, :1]).all():
         raise DataError(f"node '{node.name}': '{key}' differs within a channel")
-    return by_channel[:, 0]
+    return by_channel[:, 0].astype(np.float64)
