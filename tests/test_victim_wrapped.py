@@ -6,11 +6,23 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from victim_cases import made
 
 from spikedoor.errors import ConfigError
+from spikedoor.snn.neurons import IF
 from spikedoor.snn.signal import Signal
 from spikedoor.testing.samples import stripes
-from spikedoor.victim import Probe, Stage, Victim, activity, features, from_module, nir, wrap_module
+from spikedoor.victim import (
+    Probe,
+    Stage,
+    Victim,
+    activity,
+    features,
+    from_module,
+    nir,
+    unwrap,
+    wrap_module,
+)
 from spikedoor.victim.operations import operations
 
 WHY = "it is an oracle only; `make test` installs it"
@@ -291,6 +303,21 @@ def test_what_cannot_be_found_can_be_told():
         wrap_module(Own(), SHAPE, 3)
     with pytest.raises(ConfigError, match=r"expected scores of 4 .* and 5 classes.* got .4, 3"):
         wrap_module(Own(), SHAPE, 5, 3)
+
+
+@pytest.mark.parametrize("take", [from_module, wrap_module])
+def test_what_is_no_module_or_no_shape_is_told(take):
+    with pytest.raises(ConfigError, match=r"expected a torch module, got str; .* safetensors"):
+        take("model.pt", SHAPE, 3, STEPS)
+    with pytest.raises(ConfigError, match=r"such as \(1, 28, 28\), got \(8, 8\)"):
+        take(Skip(), (8, 8), 3, STEPS)
+
+
+def test_a_victim_is_shown_in_a_few_lines_and_not_weight_by_weight():
+    stage = wrap_module(Own(), SHAPE, 3, STEPS).final
+    assert len(repr(Victim((stage,)))) < 600
+    with pytest.raises(ConfigError, match="begin with `wrap_module`"):
+        unwrap(made("direct", IF(), 2))
 
 
 @pytest.mark.parametrize("take", [from_module, wrap_module])
