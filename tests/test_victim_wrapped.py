@@ -279,6 +279,17 @@ def test_an_ann_is_taken_too():
         features(stage, data, "rate")
 
 
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_module_that_has_fired_before_is_taken_from_its_start(hidden):
+    chain = nn.Sequential(nn.Flatten(), nn.Linear(64, 9), snn.Leaky(0.9, 0.1, init_hidden=True))
+    module = nn.Sequential(chain, nn.Linear(9, 3)) if hidden else Skip()
+    fresh = wrap_module(module, SHAPE, 3, STEPS).final
+    for frame in frames():
+        module(frame)
+    used = wrap_module(module, SHAPE, 3, STEPS).final
+    assert torch.equal(ours(used, frames()), ours(fresh, frames()))
+
+
 def test_what_cannot_be_found_can_be_told():
     class SamplesFirst(Own):
         def forward(self, x):
