@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from spikedoor.errors import DataError, MissingDataError
+from spikedoor.errors import ConfigError, DataError, MissingDataError
 from spikedoor.records import Store
 from spikedoor.study import Campaign, load_sweep
 from spikedoor.study.index import Index, identity
@@ -203,13 +203,20 @@ def test_what_a_sweep_has_made_is_read_without_torch(cli, tmp_path, sweep):
     assert {name: (away / name).read_bytes() for name in pages} == pages
 
 
-def test_a_page_without_the_data_says_so(cli, tmp_path, sweep, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "why"), [(MissingDataError, "the data is not"), (ConfigError, "a component is not")]
+)
+def test_a_page_that_cannot_show_the_triggers_says_why(
+    cli, tmp_path, sweep, monkeypatch, error, why
+):
     def gone(*_):
-        raise MissingDataError("digits: gone")
+        raise error("digits: gone")
 
     monkeypatch.setattr("spikedoor.study.triggers.triggers", gone)
     assert cli("report", sweep)[0] == 0
-    assert "digits: gone" in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "digits: gone" in page
+    assert f"Not shown, for {why}" in page
 
 
 def test_an_index_is_found_by_what_the_file_says_and_read_with_care(tmp_path, sweep):

@@ -32,9 +32,6 @@ Examples:
 """
 
 
-_NO_DATA = "Not shown, for the data is not on this machine"
-
-
 def report(
     source: Annotated[
         list[Path],
@@ -81,7 +78,7 @@ def report(
 def _swept(
     file: Path, store: Path, settings: list[str] | None, pool_folds: bool, each_seed: bool
 ) -> Content:
-    from spikedoor.errors import MissingDataError
+    from spikedoor.errors import ConfigError, MissingDataError
     from spikedoor.records.query import Table
     from spikedoor.report.page import of_study
     from spikedoor.report.page.samples import drawn
@@ -95,8 +92,10 @@ def _swept(
         steps = None if varied else Table.of(rows(index, opened, True, pool_folds)).mean()
         try:
             shown = drawn(triggers(index, opened))
-        except MissingDataError as error:
-            shown = {"texts": [{"title": _NO_DATA, "text": str(error), "open": True}]}
+        except (MissingDataError, ConfigError) as error:
+            what = "the data" if isinstance(error, MissingDataError) else "a component"
+            title = f"Not shown, for {what} is not on this machine"
+            shown = {"texts": [{"title": title, "text": str(error), "open": True}]}
     command = f"{_command(file, store, settings)}\n\n{file.read_text('utf-8')}"
     table = found if each_seed else found.mean()
     return of_study(file.stem, table, command, steps, shown)
