@@ -77,7 +77,9 @@ def explained(what: str, file: Path | None = None) -> Iterator[None]:
         lines = [frame.lineno for frame in frames if frame.filename == str(file)]
         at = f", line {lines[-1]}" if lines else ""
         kind = "" if isinstance(error, SpikedoorError) else f"{type(error).__name__}: "
-        raise PluginError(f"{what}{at}: {kind}{error}") from error
+        torch = isinstance(error, ModuleNotFoundError) and error.name == "torch"
+        out = "; table, report and figures of a sweep do without it" if torch else ""
+        raise PluginError(f"{what}{at}: {kind}{error}{out}") from error
 
 
 def _named() -> list[str]:
