@@ -126,10 +126,14 @@ def board(rows: Sequence[Row], axes: Sequence[str], ranked: str | None = None) -
     inner = [c for c in axes if c not in (*outer, "seed", "stage")]
     if defended:
         inner = [c for c in inner if c.startswith("defence.")]
+    elif not inner:  # nothing but attacks were compared
+        inner = [c for c in outer if c.startswith("attack.trigger")]
+        outer = [c for c in outer if c not in inner]
     columns = list(dict.fromkeys(named_by(row, outer) for row in rows))
     lines: dict[str, dict[str, Any]] = {}
     for row in rows:
-        lines.setdefault(named_by(row, inner), {})[named_by(row, outer)] = _summary(row, ranked)
+        line = named(row, inner) or ("undefended" if defended else "all")
+        lines.setdefault(line, {})[named_by(row, outer)] = _summary(row, ranked)
     made = [[key, *(line.get(c, _NEVER) for c in columns)] for key, line in lines.items()]
     if ranked is None:
         return {"columns": ["method", *columns], "rows": made}
