@@ -437,6 +437,7 @@ def test_where_attacks_alone_are_compared_triggers_are_ranked():
     made = (("weak", 0.01, 0.2), ("weak", 0.1, 0.4), ("strong", 0.01, 0.8), ("strong", 0.1, 1.0))
     rows = [attacked(*one) for one in made]
     ranking = of_leaderboard({"digits": Table.of(rows).mean()}, "spikedoor sweep digits.toml")
+    assert ranking.verdict.endswith("All 4 cells have a value.")
     ranked = section(ranking, "digits: attacks")["table"]
     assert ranked["columns"] == ["method", "mean", "cells", "rate 0.01", "rate 0.1"]
     told = [(line[0], round(line[1]["value"], 9), line[2]) for line in ranked["rows"]]

@@ -63,10 +63,15 @@ def of_leaderboard(studies: Mapping[str, Table], command: str) -> Content:
         "texts": [{"title": "Commands", "text": command, "open": True}],
     }
     told = f"First: {'; '.join(first)}." if first else "Nothing is measured yet."
+    missing = (
+        f"{gaps} of {cells} cells have no value; each says why."
+        if gaps
+        else f"All {cells} cells have a value."
+    )
     return Content(
         "Leaderboard",
         "Which attacks, detectors and repairs do best, in what was measured?",
-        f"{told} {gaps} of {cells} cells have no value; each says why.",
+        f"{told} {missing}",
         filled([*sections, again]),
     )
 
