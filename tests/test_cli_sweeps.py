@@ -12,6 +12,7 @@ import time
 import pytest
 
 from spikedoor.errors import ConfigError, DataError, MissingDataError
+from spikedoor.plugins import VARIABLE
 from spikedoor.records import Store
 from spikedoor.study import Campaign, load_sweep
 from spikedoor.study.index import Index, identity
@@ -217,6 +218,13 @@ def test_a_page_that_cannot_show_the_triggers_says_why(
     page = (tmp_path / "report.html").read_text()
     assert "digits: gone" in page
     assert f"Not shown, for {why}" in page
+
+
+def test_the_command_of_a_page_names_plug_ins(cli, tmp_path, sweep, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "")
+    (tmp_path / "mine.py").write_text("")
+    assert cli("report", sweep, "--plugin", "mine.py")[0] == 0
+    assert " --plugin mine.py" in (tmp_path / "report.html").read_text()
 
 
 def test_an_index_is_found_by_what_the_file_says_and_read_with_care(tmp_path, sweep):

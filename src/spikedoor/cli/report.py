@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -120,8 +121,12 @@ def _leaderboard(
 
 
 def _command(file: Path, store: Path, settings: list[str] | None) -> str:
+    from spikedoor.plugins import files
+
     parts = ["spikedoor", "sweep", str(file), "--store", str(store)]
-    return shlex.join([*parts, *(part for one in settings or () for part in ("--set", one))])
+    for option, values in (("--set", settings or ()), ("--plugin", map(relpath, files()))):
+        parts += [part for value in values for part in (option, value)]
+    return shlex.join(parts)
 
 
 def _runs(folders: list[Path]) -> Content:
