@@ -7,10 +7,11 @@ import pytest
 import torch
 from document_cases import ROOT
 
+from spikedoor.data.strata import spread
 from spikedoor.defences import DEFENCES
 from spikedoor.defences.detect import TMPBD, NeuralCleanse, OutputVoltage, Strip
 from spikedoor.defences.eliminate import IBAU, FinePruning, FineTuning
-from spikedoor.defences.inputs import Inputs, spread
+from spikedoor.defences.inputs import Inputs
 from spikedoor.errors import ConfigError
 from spikedoor.rules.optimisers import Adam
 from spikedoor.rules.training import Training
