@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from spikedoor.cli.catalogue import family
+from spikedoor.cli.catalogue import family, home
 from spikedoor.cli.parameters import Parameter, parameters, snippet
 
 if TYPE_CHECKING:
@@ -61,14 +60,6 @@ def facts(cls: Any) -> list[str]:
     if cls.family.kind == "defence":
         return [TASKS[cls.task]]
     return []
-
-
-def home(cls: type[Component]) -> str:
-    """Return the outermost package that has a class among its public names."""
-    parts = cls.__module__.split(".")
-    packages = (".".join(parts[:depth]) for depth in range(2, len(parts)))
-    public = (one for one in packages if cls.__name__ in getattr(import_module(one), "__all__", ()))
-    return next(public, cls.__module__)
 
 
 def prose(docstring: str) -> str:

@@ -191,6 +191,16 @@ def test_list(cli):
         ).names()
 
 
+def test_list_of_defences_says_what_each_works_on(cli):
+    told = {line.split()[0]: line for line in cli("list", "defences")[1].splitlines()}
+    for name, where in (
+        ("beatrix", "in data"), ("strip", "in inputs"), ("tmpbd", "in models"), ("anp", "repairs")
+    ):  # fmt: skip
+        assert told[name].split(maxsplit=1)[1].startswith(f"{where}  ")
+    tasks = {one["name"]: one["task"] for one in json.loads(cli("list", "defences", "--json")[1])}
+    assert tasks["anp"] == "eliminate"
+
+
 def members():
     return [(kind, name) for kind in KINDS for name in family(kind).names()]
 
@@ -211,6 +221,10 @@ def test_card_tells_all_and_its_toml_can_be_pasted(cli, kind, name):
     assert cls.summary().replace("``", "'") in out
     assert cls.card.link in out
     assert all(f"  {field}" in out for field in cls.model_fields)
+    (line,) = (line for line in out.splitlines() if line.startswith("Python: "))
+    names: dict[str, object] = {}
+    exec(line.removeprefix("Python: "), names)
+    assert names[cls.__name__] is cls
     told = json.loads(cli("show", kind, name, "--json")[1])
     required = [p["key"] for p in told["parameters"] if p["default"] == "required"]
     text = snippet(family(kind).kind, cls)

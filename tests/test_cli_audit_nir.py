@@ -50,7 +50,7 @@ def test_a_file_that_is_read_in_another_way_than_it_was_meant_is_seen_to_know_no
         ((), "name them with --data"),
         (("--data", "digits"), "say them with --steps"),
         (("--data", "digits", "--steps", "4", "--dt", "0"), "seconds above 0"),
-        (("--data", "digits-dvs", "--steps", "4"), "is given"),
+        (("--data", "digits-dvs", "--steps", "4"), "is given 2; are the samples of the size"),
     ],
 )
 def test_what_the_file_does_not_say_is_asked_for(file, arguments, told):

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from spikedoor.errors import DataError, MissingDataError
+from spikedoor.errors import ConfigError, DataError, MissingDataError
+from spikedoor.plugins import VARIABLE
 from spikedoor.records import Store
 from spikedoor.study import Campaign, load_sweep
 from spikedoor.study.index import Index, identity
@@ -204,13 +205,27 @@ def test_what_a_sweep_has_made_is_read_without_torch(cli, tmp_path, sweep):
     assert {name: (away / name).read_bytes() for name in pages} == pages
 
 
-def test_a_page_without_the_data_says_so(cli, tmp_path, sweep, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "why"), [(MissingDataError, "the data is not"), (ConfigError, "a component is not")]
+)
+def test_a_page_that_cannot_show_the_triggers_says_why(
+    cli, tmp_path, sweep, monkeypatch, error, why
+):
     def gone(*_):
-        raise MissingDataError("digits: gone")
+        raise error("digits: gone")
 
     monkeypatch.setattr("spikedoor.study.triggers.triggers", gone)
     assert cli("report", sweep)[0] == 0
-    assert "digits: gone" in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "digits: gone" in page
+    assert f"Not shown, for {why}" in page
+
+
+def test_the_command_of_a_page_names_plug_ins(cli, tmp_path, sweep, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "")
+    (tmp_path / "mine.py").write_text("")
+    assert cli("report", sweep, "--plugin", "mine.py")[0] == 0
+    assert " --plugin mine.py" in (tmp_path / "report.html").read_text()
 
 
 def test_an_index_is_found_by_what_the_file_says_and_read_with_care(tmp_path, sweep):

@@ -189,7 +189,11 @@ class TestErrors:
             (Oil, {"layrs": 2}, "oil: layrs: unknown key; did you mean 'layers'?"),
             (Chalk, {"layers": 2}, "chalk: layers: unknown key"),
             (Paint, "oyl", "unknown paint 'oyl'; did you mean 'oil'?"),
-            (Paint, "zzz", "unknown paint 'zzz'; known: chalk, oil"),
+            (
+                Paint,
+                "zzz",
+                "unknown paint 'zzz'; known: chalk, oil; one of your own comes with --plugin FILE",
+            ),
             (Paint, {"layers": 1}, "a paint needs a 'name'; known: chalk, oil"),
             (Paint, {"name": 5}, "a paint needs a 'name'; known: chalk, oil"),
             (Paint, {"name": "oil", "layrs": 2}, "layrs: unknown key; did you mean 'layers'?"),

@@ -1,5 +1,7 @@
 """Image sets: what they accept, that nobody can change them, and drawing from them."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -109,3 +111,10 @@ def test_an_empty_set_is_allowed():
 def test_dataset_holds_its_parts():
     dataset = Dataset("toy", make(), make(), {"file": "00"})
     assert dataset.train.shape == dataset.test.shape
+
+
+def test_a_data_set_in_place_of_samples_is_told_of_it():
+    dataset = Dataset("toy", make(), make(), {"file": "00"})
+    with pytest.raises(AttributeError, match=r"no 'subset'; its samples are in `\.train`"):
+        getattr(dataset, "subset")  # noqa: B009 (the checker knows that there is none)
+    assert pickle.loads(pickle.dumps(dataset)).name == "toy"

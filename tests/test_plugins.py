@@ -92,11 +92,15 @@ class TestFile:
         [
             ("x = (", r"mine\.py, line 1: SyntaxError: '\(' was never closed"),
             ("import no_such_module", r"mine\.py, line 1: ModuleNotFoundError: No module"),
+            (
+                "raise ModuleNotFoundError('no torch', name='torch')",
+                r"mine\.py, line 1: ModuleNotFoundError: no torch; table, report and figures",
+            ),
             ("\n\nundefined", r"mine\.py, line 3: NameError: name 'undefined'"),
             (TOY + TOY.replace("Ball", "Other"), r"line 15: toy 'ball' is registered already"),
             (TOY.replace('"""A ball."""', ""), r"line 5: toy 'ball': expected a docstring in"),
         ],
-        ids=["syntax", "import", "name", "taken", "docstring"],
+        ids=["syntax", "import", "torch", "name", "taken", "docstring"],
     )
     def test_that_fails_is_one_line_with_its_place(self, named, monkeypatch, text, message):
         toys(monkeypatch)

@@ -429,6 +429,21 @@ def test_a_leaderboard_ranks_by_means_and_says_why_a_cell_is_missing(ranking, op
     assert "too few samples" in tab.locator("table").first.inner_text()
 
 
+def test_where_attacks_alone_are_compared_triggers_are_ranked():
+    def attacked(trigger, rate, success):
+        about = {"rule": "direct", "attack.trigger": trigger, "attack.rate": rate}
+        return row(0, 0.9, success, stage="direct", **about)
+
+    made = (("weak", 0.01, 0.2), ("weak", 0.1, 0.4), ("strong", 0.01, 0.8), ("strong", 0.1, 1.0))
+    rows = [attacked(*one) for one in made]
+    ranking = of_leaderboard({"digits": Table.of(rows).mean()}, "spikedoor sweep digits.toml")
+    assert ranking.verdict.endswith("All 4 cells have a value.")
+    ranked = section(ranking, "digits: attacks")["table"]
+    assert ranked["columns"] == ["method", "mean", "cells", "rate 0.01", "rate 0.1"]
+    told = [(line[0], round(line[1]["value"], 9), line[2]) for line in ranked["rows"]]
+    assert told == [("strong", 0.9, "2 of 2"), ("weak", 0.3, "2 of 2")]
+
+
 def test_a_legend_hides_its_line(opened, run):
     tab = opened(of_records({"runs/one": run}))
     figure = tab.locator("figure").first

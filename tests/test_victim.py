@@ -1,5 +1,6 @@
 """Victims: asking them, and building them again from a plan."""
 
+import copy
 import json
 from dataclasses import replace
 
@@ -17,7 +18,11 @@ from rules_cases import (  # noqa: F401 (one_thread is a fixture)
 )
 from victim_cases import every_stage, made
 
+from spikedoor.attack import Attack, Patch
+from spikedoor.defences import Defender
+from spikedoor.defences.eliminate import FineTuning
 from spikedoor.errors import ConfigError
+from spikedoor.evaluation import evaluate
 from spikedoor.snn.encoding import Poisson
 from spikedoor.snn.networks import ResNet
 from spikedoor.snn.neurons import IF, LIF, PLIF
@@ -42,6 +47,22 @@ class TestStages:
     def test_a_near_miss_is_named(self, victim):
         with pytest.raises(ConfigError, match=r"no stage 'convertd'; did you mean 'converted'\?"):
             victim["convertd"]
+
+    def test_one_can_be_evaluated_alone(self, victim):
+        attack = Attack(trigger=Patch(size=2))
+        alone = evaluate(victim.final, stripes(20), attack)
+        together = evaluate(victim, stripes(20), attack)
+        assert alone.stages == ("direct",)
+        assert alone.scores("direct") == together.scores("direct")
+
+    def test_a_victim_in_place_of_a_stage_is_told_of_it(self, victim):
+        with pytest.raises(AttributeError, match=r"`victim\.final`"):
+            FineTuning().repair(victim, Defender.of(stripes(20), 0.5))
+        assert copy.deepcopy(victim).final.name == "direct"
+
+    def test_a_module_in_place_of_a_victim_is_told_how_it_becomes_one(self, victim):
+        with pytest.raises(ConfigError, match="got Network; of a torch module"):
+            evaluate(victim.final.network, stripes(20), Attack(trigger=Patch(size=2)))
 
 
 class TestPrediction:

@@ -6,11 +6,23 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from victim_cases import made
 
 from spikedoor.errors import ConfigError
+from spikedoor.snn.neurons import IF
 from spikedoor.snn.signal import Signal
 from spikedoor.testing.samples import stripes
-from spikedoor.victim import Probe, Stage, Victim, activity, features, from_module, nir, wrap_module
+from spikedoor.victim import (
+    Probe,
+    Stage,
+    Victim,
+    activity,
+    features,
+    from_module,
+    nir,
+    unwrap,
+    wrap_module,
+)
 from spikedoor.victim.operations import operations
 
 WHY = "it is an oracle only; `make test` installs it"
@@ -268,6 +280,17 @@ def test_an_ann_is_taken_too():
         features(stage, data, "rate")
 
 
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_module_that_has_fired_before_is_taken_from_its_start(hidden):
+    chain = nn.Sequential(nn.Flatten(), nn.Linear(64, 9), snn.Leaky(0.9, 0.1, init_hidden=True))
+    module = nn.Sequential(chain, nn.Linear(9, 3)) if hidden else Skip()
+    fresh = wrap_module(module, SHAPE, 3, STEPS).final
+    for frame in frames():
+        module(frame)
+    used = wrap_module(module, SHAPE, 3, STEPS).final
+    assert torch.equal(ours(used, frames()), ours(fresh, frames()))
+
+
 def test_what_cannot_be_found_can_be_told():
     class SamplesFirst(Own):
         def forward(self, x):
@@ -294,6 +317,21 @@ def test_what_cannot_be_found_can_be_told():
         wrap_module(Own(), SHAPE, 5, 3)
     with pytest.raises(ConfigError, match=r"expected weights in float32.* got torch.float64"):
         wrap_module(Own().double(), SHAPE, 3, STEPS)
+
+
+@pytest.mark.parametrize("take", [from_module, wrap_module])
+def test_what_is_no_module_or_no_shape_is_told(take):
+    with pytest.raises(ConfigError, match=r"expected a torch module, got str; .* safetensors"):
+        take("model.pt", SHAPE, 3, STEPS)
+    with pytest.raises(ConfigError, match=r"such as \(1, 28, 28\), got \(8, 8\)"):
+        take(Skip(), (8, 8), 3, STEPS)
+
+
+def test_a_victim_is_shown_in_a_few_lines_and_not_weight_by_weight():
+    stage = wrap_module(Own(), SHAPE, 3, STEPS).final
+    assert len(repr(Victim((stage,)))) < 600
+    with pytest.raises(ConfigError, match="begin with `wrap_module`"):
+        unwrap(made("direct", IF(), 2))
 
 
 @pytest.mark.parametrize("take", [from_module, wrap_module])

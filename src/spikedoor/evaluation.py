@@ -14,7 +14,7 @@ from spikedoor.errors import ConfigError, hint
 from spikedoor.metrics import Answers, Scores, score
 
 if TYPE_CHECKING:
-    from spikedoor.victim import Victim
+    from spikedoor.victim import Stage, Victim
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -66,18 +66,25 @@ class Evaluation:
 
 
 def evaluate(
-    victim: Victim, test: SampleSet, attack: Attack, twin: Victim | None = None, seed: int = 0
+    victim: Victim | Stage,
+    test: SampleSet,
+    attack: Attack,
+    twin: Victim | Stage | None = None,
+    seed: int = 0,
 ) -> Evaluation:
     """Run every stage of a victim on the test set, untouched and triggered.
 
     One simulation of T steps gives the predictions after every step up to T.
 
     Args:
-        victim: The victim.
+        victim: The victim, or one stage, such as a repair returns.
         test: Test set with true labels; never used before this point.
         attack: The attack, prepared if its trigger has random parts.
         twin: The clean twin of the victim, if there is one.
         seed: Of random encodings.
+
+    Raises:
+        ConfigError: If it is no victim.
     """
     challenge = attack.challenge(test, include_target=True)
     return Evaluation(
@@ -90,12 +97,19 @@ def evaluate(
 
 
 def _answers(
-    victim: Victim, test: SampleSet, challenge: SampleSet, seed: int
+    asked: Victim | Stage, test: SampleSet, challenge: SampleSet, seed: int
 ) -> dict[str, Answers]:
+    from spikedoor.victim import Stage, Victim
+
+    if not isinstance(asked, Victim | Stage):
+        raise ConfigError(
+            f"expected a victim or one of its stages, got {type(asked).__name__}; of a torch "
+            "module, `from_module` and `wrap_module` of spikedoor.victim make one"
+        )
     return {
         stage.name: Answers(
             stage.predict(test, seed, title=f"{stage.name}: clean test"),
             stage.predict(challenge, seed, title=f"{stage.name}: triggered test"),
         )
-        for stage in victim.stages
+        for stage in ((asked,) if isinstance(asked, Stage) else asked.stages)
     }

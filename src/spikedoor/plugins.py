@@ -18,7 +18,7 @@ from pathlib import Path
 
 from spikedoor.errors import PluginError, SpikedoorError
 
-__all__ = ["VARIABLE", "add", "explained", "load", "load_named"]
+__all__ = ["VARIABLE", "add", "explained", "files", "load", "load_named"]
 
 VARIABLE = "SPIKEDOOR_PLUGINS"
 """Environment variable with files to load, separated as in ``PATH``; processes that work on a
@@ -32,7 +32,7 @@ def add(path: str | Path) -> Path:
         PluginError: If there is no such file.
     """
     file = _found(path)
-    named = _named()
+    named = files()
     if str(file) not in named:
         os.environ[VARIABLE] = os.pathsep.join([*named, str(file)])
     return file
@@ -54,7 +54,7 @@ def load_named() -> None:
         PluginError: As `load` does, or if a path is relative: which file it is must not depend on
             the folder that one happens to be in.
     """
-    for path in _named():
+    for path in files():
         if not Path(path).expanduser().is_absolute():
             raise PluginError(f"{VARIABLE}: expected absolute paths, got '{path}'")
         _run(_found(path))
@@ -77,10 +77,13 @@ def explained(what: str, file: Path | None = None) -> Iterator[None]:
         lines = [frame.lineno for frame in frames if frame.filename == str(file)]
         at = f", line {lines[-1]}" if lines else ""
         kind = "" if isinstance(error, SpikedoorError) else f"{type(error).__name__}: "
-        raise PluginError(f"{what}{at}: {kind}{error}") from error
+        torch = isinstance(error, ModuleNotFoundError) and error.name == "torch"
+        out = "; table, report and figures of a sweep do without it" if torch else ""
+        raise PluginError(f"{what}{at}: {kind}{error}{out}") from error
 
 
-def _named() -> list[str]:
+def files() -> list[str]:
+    """Return the files that are named, in order."""
     return [path for path in os.environ.get(VARIABLE, "").split(os.pathsep) if path]
 
 

@@ -110,7 +110,9 @@ class Family:
     def __getitem__(self, name: str) -> type[Component]:
         self._complete_members()
         if name not in self._members:
-            raise ConfigError(f"unknown {self.kind} '{name}'{hint(name, self._members)}")
+            near = hint(name, self._members, listed=False)
+            known = f"{hint(name, self._members)}; one of your own comes with --plugin FILE"
+            raise ConfigError(f"unknown {self.kind} '{name}'{near or known}")
         return self._members[name]
 
     def parse(self, value: Any) -> Component:

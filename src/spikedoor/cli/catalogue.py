@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from spikedoor.component import Component
     from spikedoor.registry import Family
 
-__all__ = ["KINDS", "family", "list_members", "show"]
+__all__ = ["KINDS", "family", "home", "list_members", "show"]
 
 LIST_EXAMPLES = """\b
 Examples:
@@ -39,6 +39,8 @@ Examples:
   spikedoor show rules hybrid
   spikedoor show preset badnets-pytorch-mnist
 """
+
+_TASKS = {"data": "in data", "input": "in inputs", "model": "in models", "eliminate": "repairs"}
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -81,6 +83,7 @@ def list_members(
         print_json(
             [
                 {"name": name, "summary": cls.summary(), "source": cls.card.source}
+                | ({"task": task} if (task := getattr(cls, "task", None)) else {})
                 for name, cls in found
             ]
         )
@@ -88,7 +91,9 @@ def list_members(
     wide = max((len(name) for name, _ in found), default=0)
     for name, cls in found:
         source = f"  ({cls.card.source})" if cls.card.source else ""
-        say_entry(f"{name:{wide}}  ", f"{_plain(cls.summary())}{source}")
+        task = getattr(cls, "task", None)
+        where = f"{_TASKS[task]:11}" if task else ""
+        say_entry(f"{name:{wide}}  {where}", f"{_plain(cls.summary())}{source}")
 
 
 def _counts() -> dict[str, int]:
@@ -142,7 +147,17 @@ def show(
             say_entry("      ", _plain(" ".join(one.description.split())))
     if cls.card.source or cls.card.link:
         say(f"\nSource: {'  '.join(filter(None, (cls.card.source, cls.card.link)))}")
+    if not cls.__module__.startswith("spikedoor_plugin_"):
+        say(f"\nPython: from {home(cls)} import {cls.__name__}")
     say(f"\nTOML:\n\n{snippet(members.kind, cls)}")
+
+
+def home(cls: type[Component]) -> str:
+    """Return the outermost package that has a class among its public names."""
+    parts = cls.__module__.split(".")
+    packages = (".".join(parts[:depth]) for depth in range(2, len(parts)))
+    public = (one for one in packages if cls.__name__ in getattr(import_module(one), "__all__", ()))
+    return next(public, cls.__module__)
 
 
 def _card(members: Family, cls: type[Component]) -> dict[str, Any]:

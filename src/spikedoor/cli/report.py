@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,9 +31,6 @@ Examples:
   spikedoor report rates.toml --store runs/store --out rates.html
   spikedoor report rates.toml defences.toml --leaderboard --out board.html
 """
-
-
-_NO_DATA = "Not shown, for the data is not on this machine"
 
 
 def report(
@@ -81,7 +79,7 @@ def report(
 def _swept(
     file: Path, store: Path, settings: list[str] | None, pool_folds: bool, each_seed: bool
 ) -> Content:
-    from spikedoor.errors import MissingDataError
+    from spikedoor.errors import ConfigError, MissingDataError
     from spikedoor.records.query import Table
     from spikedoor.report.page import of_study
     from spikedoor.report.page.samples import drawn
@@ -95,8 +93,10 @@ def _swept(
         steps = None if varied else Table.of(rows(index, opened, True, pool_folds)).mean()
         try:
             shown = drawn(triggers(index, opened))
-        except MissingDataError as error:
-            shown = {"texts": [{"title": _NO_DATA, "text": str(error), "open": True}]}
+        except (MissingDataError, ConfigError) as error:
+            what = "the data" if isinstance(error, MissingDataError) else "a component"
+            title = f"Not shown, for {what} is not on this machine"
+            shown = {"texts": [{"title": title, "text": str(error), "open": True}]}
     command = f"{_command(file, store, settings)}\n\n{file.read_text('utf-8')}"
     table = found if each_seed else found.mean()
     return of_study(file.stem, table, command, steps, shown)
@@ -121,8 +121,12 @@ def _leaderboard(
 
 
 def _command(file: Path, store: Path, settings: list[str] | None) -> str:
+    from spikedoor.plugins import files
+
     parts = ["spikedoor", "sweep", str(file), "--store", str(store)]
-    return shlex.join([*parts, *(part for one in settings or () for part in ("--set", one))])
+    for option, values in (("--set", settings or ()), ("--plugin", map(relpath, files()))):
+        parts += [part for value in values for part in (option, value)]
+    return shlex.join(parts)
 
 
 def _runs(folders: list[Path]) -> Content:

@@ -151,6 +151,13 @@ class Dataset:
     test: ImageSet | EventSet | FrameSet
     checksums: dict[str, str]
 
+    if not TYPE_CHECKING:  # which would believe that there is every attribute
+
+        def __getattr__(self, name):
+            raise AttributeError(
+                f"a data set has no '{name}'; its samples are in `.train` and `.test`"
+            )
+
 
 def modality_of(samples: Any) -> Modality:
     """Return what the samples of a set or a source are; one that does not say has images."""

@@ -223,5 +223,8 @@ def _placed(part: Part, frame: tuple[int, ...], neuron: Neuron) -> Part:
     else:
         inputs, expected = weight.shape[1] * part.layer.groups, frame[0]
     if inputs != expected:
-        raise ConfigError(f"layer '{part.path}': takes {inputs} inputs, is given {expected}")
+        raise ConfigError(
+            f"layer '{part.path}': takes {inputs} inputs, is given {expected}; are the samples of "
+            "the size and channels that it was trained on?"
+        )
     return replace(part, values={**part.values, "weight": weight})

@@ -48,11 +48,11 @@ class Stage:
 
     name: StageName
     blueprint: Blueprint
-    network: Network
+    network: Network = field(repr=False)
     steps: int = 1
     encoding: Encoding = field(default_factory=Direct)
     readout: Readout = field(default_factory=MeanCurrent)
-    notes: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.steps < 1:

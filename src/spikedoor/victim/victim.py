@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from spikedoor.errors import ConfigError, DataError, MissingDataError, hint, reason
 from spikedoor.files import missed, new_folder, read_plain, write_bytes
@@ -37,6 +37,14 @@ class Victim:
                 return stage
         names = [stage.name for stage in self.stages]
         raise ConfigError(f"the victim has no stage '{name}'{hint(name, names)}")
+
+    if not TYPE_CHECKING:  # which would believe that there is every attribute
+
+        def __getattr__(self, name):
+            raise AttributeError(
+                f"a victim has no '{name}'; if a stage was meant, such as defences take, give "
+                "`victim.final`"
+            )
 
     @property
     def final(self) -> Stage:

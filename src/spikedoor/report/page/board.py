@@ -63,10 +63,15 @@ def of_leaderboard(studies: Mapping[str, Table], command: str) -> Content:
         "texts": [{"title": "Commands", "text": command, "open": True}],
     }
     told = f"First: {'; '.join(first)}." if first else "Nothing is measured yet."
+    missing = (
+        f"{gaps} of {cells} cells have no value; each says why."
+        if gaps
+        else f"All {cells} cells have a value."
+    )
     return Content(
         "Leaderboard",
         "Which attacks, detectors and repairs do best, in what was measured?",
-        f"{told} {gaps} of {cells} cells have no value; each says why.",
+        f"{told} {missing}",
         filled([*sections, again]),
     )
 
@@ -126,10 +131,14 @@ def board(rows: Sequence[Row], axes: Sequence[str], ranked: str | None = None) -
     inner = [c for c in axes if c not in (*outer, "seed", "stage")]
     if defended:
         inner = [c for c in inner if c.startswith("defence.")]
+    elif not inner:  # nothing but attacks were compared
+        inner = [c for c in outer if c.startswith("attack.trigger")]
+        outer = [c for c in outer if c not in inner]
     columns = list(dict.fromkeys(named_by(row, outer) for row in rows))
     lines: dict[str, dict[str, Any]] = {}
     for row in rows:
-        lines.setdefault(named_by(row, inner), {})[named_by(row, outer)] = _summary(row, ranked)
+        line = named(row, inner) or ("undefended" if defended else "all")
+        lines.setdefault(line, {})[named_by(row, outer)] = _summary(row, ranked)
     made = [[key, *(line.get(c, _NEVER) for c in columns)] for key, line in lines.items()]
     if ranked is None:
         return {"columns": ["method", *columns], "rows": made}

@@ -18,8 +18,13 @@ def fresh_copy(module: nn.Module) -> nn.Module:
     """Return a copy whose neurons are at their start; the module keeps its membranes.
 
     Raises:
-        ConfigError: If it holds something that cannot be copied.
+        ConfigError: If it is no module, or holds something that cannot be copied.
     """
+    if not isinstance(module, nn.Module):
+        raise ConfigError(
+            f"expected a torch module, got {type(module).__name__}; make the module, then load "
+            "its weights by safetensors, or torch.load(FILE, weights_only=True)"
+        )
     # torch copies no tensor with a history, which a membrane has after training.
     histories = {
         id(tensor): tensor.detach().clone()

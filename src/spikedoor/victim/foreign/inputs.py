@@ -23,7 +23,16 @@ R = TypeVar("R")
 
 
 def images(shape: Shape, steps: int, samples: int, dtype: torch.dtype) -> Tensor:
-    """Return random images, (steps, samples, C, H, W)."""
+    """Return random images, (steps, samples, C, H, W).
+
+    Raises:
+        ConfigError: If the shape is not one of images or frames.
+    """
+    if len(shape) != 3:
+        raise ConfigError(
+            "shape: expected channels, height and width of a sample, such as (1, 28, 28), "
+            f"got {shape}"
+        )
     levels = torch.tensor(_BRIGHTNESS[:samples], dtype=dtype).view(-1, 1, 1, 1)
     generator = torch.Generator().manual_seed(0)
     return levels * torch.rand((steps, samples, *shape), generator=generator, dtype=dtype)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from spikedoor.errors import ConfigError
 from spikedoor.snn.networks.layers import Spikes
@@ -30,10 +30,12 @@ def reset(module: nn.Module) -> None:
     """Take all neurons back to their start."""
     for inner in module.modules():
         if is_neuron(inner) or hasattr(inner, "_memories"):
-            # snnTorch's neurons have a tensor named reset.
+            # snnTorch's neurons have a tensor named reset, of the last step, which theirs leaves.
             start = getattr(inner, "reset_mem", None) or getattr(inner, "reset", None)
             if callable(start):
                 start()
+            if isinstance(left := getattr(inner, "reset", None), Tensor):
+                inner.reset = torch.zeros_like(left)
 
 
 def neurons_part(path: str, module: nn.Module) -> Part:

@@ -115,6 +115,9 @@ def unwrap(stage: Stage) -> nn.Module:
         ConfigError: If the stage has none.
     """
     if not isinstance(stage.blueprint.architecture, Wrapped):
-        raise ConfigError(f"stage '{stage.name}' is not that of a wrapped module")
+        raise ConfigError(
+            f"stage '{stage.name}' is not that of a wrapped module, but a network of ours; to get "
+            "a module of your own back, begin with `wrap_module`"
+        )
     wrapped = cast(WrappedModule, stage.copied().network.blocks[0])
     return wrapped.bare()

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar, cast, final
 
 import torch
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
 from spikedoor.errors import ConfigError
@@ -161,7 +161,7 @@ class Wrapped(Architecture):
 
     in_pieces: ClassVar[bool] = False
 
-    network: Network
+    network: Network = Field(repr=False)
     """The network as it was wrapped."""
 
     def build(self, shape: Shape, classes: int, activation: Make, seed: int | None) -> Network:
