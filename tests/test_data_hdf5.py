@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spikedoor.data.events.hdf5 import parse_hdf5
 from spikedoor.data.hdf5 import hdf5
 from spikedoor.data.hdf5.dataset import _dtype
 from spikedoor.data.hdf5.file import Bytes, Damaged
@@ -234,6 +235,15 @@ def test_no_byte_is_the_content_of_two_data_sets():
         assert (root.array("a", MOST) == np.arange(5000)).all()
         with pytest.raises(DataError, match="overlap"):
             root.array("b", MOST)
+
+
+def test_the_columns_of_a_recording_share_one_limit():
+    def change(file):
+        for column in "xytp":
+            file.create_dataset(column, (600_000,), "u1", chunks=(600_000,))
+
+    with pytest.raises(DataError, match="'y': expected at most 448576 bytes"):
+        parse_hdf5(written(change), (128, 128), "file")
 
 
 def chunked(**how) -> bytes:
