@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import norse.torch as norse
 import torch
-import torch.nn.functional as F
 from foreign import nir_nodes
+from foreign.training import classes, trained
 from torch import Tensor, nn
 
 STEPS = 4
@@ -51,26 +52,16 @@ def forward(net: nn.Module, images: Tensor) -> Tensor:
     return torch.stack(answers).mean(0)
 
 
-def fit(
-    images: Tensor, labels: Tensor, seed: int, epochs: int = 4, batch: int = 32, **options: Any
-) -> nn.Module:
-    """Train a network by backpropagation through time."""
-    torch.manual_seed(seed)
-    net = network(**options)
-    optimiser = torch.optim.Adam(net.parameters(), lr=1e-2)
-    for _ in range(epochs):
-        for chosen in torch.randperm(len(images)).split(batch):
-            loss = F.cross_entropy(forward(net, images[chosen]), labels[chosen])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-    return net.eval()
+def fit(images: Tensor, labels: Tensor, seed: int, epochs: int = 4, **options: Any) -> nn.Module:
+    """Train a network."""
+    return trained(
+        partial(network, **options), forward, images, labels, seed, lr=1e-2, epochs=epochs
+    )
 
 
-@torch.no_grad()
 def predict(net: nn.Module, images: Tensor) -> Tensor:
     """Return the class of each image."""
-    return torch.cat([forward(net, part).argmax(1) for part in images.split(250)])
+    return classes(net, forward, images)
 
 
 def export(net: nn.Module, path: Path) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
+from foreign.training import classes, trained
 from spikingjelly.activation_based import functional, layer, neuron, surrogate
 from torch import Tensor, nn
 
@@ -51,22 +50,11 @@ def forward(net: nn.Module, images: Tensor) -> Tensor:
     return net(images.expand(STEPS, *images.shape)).mean(0)
 
 
-def fit(images: Tensor, labels: Tensor, seed: int, epochs: int = 4, batch: int = 32) -> nn.Module:
-    """Train a network by backpropagation through time."""
-    torch.manual_seed(seed)
-    net = Residual()
-    optimiser = torch.optim.Adam(net.parameters(), lr=5e-3)
-    net.train()
-    for _ in range(epochs):
-        for chosen in torch.randperm(len(images)).split(batch):
-            loss = F.cross_entropy(forward(net, images[chosen]), labels[chosen])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-    return net.eval()
+def fit(images: Tensor, labels: Tensor, seed: int, epochs: int = 4) -> nn.Module:
+    """Train a network."""
+    return trained(Residual, forward, images, labels, seed, lr=5e-3, epochs=epochs)
 
 
-@torch.no_grad()
 def predict(net: nn.Module, images: Tensor) -> Tensor:
     """Return the class of each image."""
-    return torch.cat([forward(net, part).argmax(1) for part in images.split(250)])
+    return classes(net, forward, images)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import nir
 import snntorch as snn
 import torch
+from foreign.training import classes, trained
 from snntorch import functional, utils
 from snntorch.export_nir import export_to_nir
 from torch import Tensor, nn
@@ -45,27 +47,27 @@ def forward(net: nn.Module, images: Tensor) -> Tensor:
     return torch.stack([net(images)[0] for _ in range(STEPS)])
 
 
-def fit(
-    images: Tensor, labels: Tensor, seed: int, epochs: int = 4, batch: int = 32, **reset: Any
-) -> nn.Module:
-    """Train a network by backpropagation through time."""
-    torch.manual_seed(seed)
-    net = network(**reset)
-    optimiser = torch.optim.Adam(net.parameters(), lr=5e-3)
-    loss_fn = functional.ce_count_loss()
-    for _ in range(epochs):
-        for chosen in torch.randperm(len(images)).split(batch):
-            loss = loss_fn(forward(net, images[chosen]), labels[chosen])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-    return net.eval()
+def _counts(net: nn.Module, images: Tensor) -> Tensor:
+    return forward(net, images).sum(0)
 
 
-@torch.no_grad()
+def fit(images: Tensor, labels: Tensor, seed: int, epochs: int = 4, **options: Any) -> nn.Module:
+    """Train a network."""
+    return trained(
+        partial(network, **options),
+        forward,
+        images,
+        labels,
+        seed,
+        lr=5e-3,
+        loss=functional.ce_count_loss(),
+        epochs=epochs,
+    )
+
+
 def predict(net: nn.Module, images: Tensor) -> Tensor:
     """Return the class of each image, that whose neuron fires most."""
-    return torch.cat([forward(net, part).sum(0).argmax(1) for part in images.split(250)])
+    return classes(net, _counts, images)
 
 
 def export(net: nn.Module, path: Path) -> None:

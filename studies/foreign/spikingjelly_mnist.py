@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+from foreign.training import classes, trained
 from spikingjelly.activation_based import functional, layer, neuron, surrogate
 from spikingjelly.activation_based.nir_exchange import export_to_nir
 from torch import Tensor, nn
@@ -45,26 +46,16 @@ def forward(net: nn.Module, images: Tensor) -> Tensor:
     return net(images.expand(STEPS, *images.shape)).mean(0)
 
 
-def fit(
-    images: Tensor, labels: Tensor, seed: int, epochs: int = 4, batch: int = 32, **options: Any
-) -> nn.Module:
-    """Train a network by backpropagation through time."""
-    torch.manual_seed(seed)
-    net = network(**options)
-    optimiser = torch.optim.Adam(net.parameters(), lr=1e-2)
-    for _ in range(epochs):
-        for chosen in torch.randperm(len(images)).split(batch):
-            loss = F.cross_entropy(forward(net, images[chosen]), labels[chosen])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-    return net.eval()
+def fit(images: Tensor, labels: Tensor, seed: int, epochs: int = 4, **options: Any) -> nn.Module:
+    """Train a network."""
+    return trained(
+        partial(network, **options), forward, images, labels, seed, lr=1e-2, epochs=epochs
+    )
 
 
-@torch.no_grad()
 def predict(net: nn.Module, images: Tensor) -> Tensor:
     """Return the class of each image."""
-    return torch.cat([forward(net, part).argmax(1) for part in images.split(250)])
+    return classes(net, forward, images)
 
 
 def export(net: nn.Module, path: Path) -> None:
