@@ -19,6 +19,7 @@ from spikedoor.cli import (
     machine,
     new,
     probe,
+    repair,
     report,
     reproduce,
     store,
@@ -40,7 +41,6 @@ _EPILOG = """\b
 Examples:
   spikedoor demo
   spikedoor run experiment.toml --set attack.rate=0.1 --seed 3
-  spikedoor show trigger patch
 
 \b
 Results go to standard output, progress and errors to standard error.
@@ -70,6 +70,7 @@ for _name, _verb, _examples in (
     ("probe", probe.probe, probe.PROBE_EXAMPLES),
     ("defend", defences.defend, defences.DEFEND_EXAMPLES),
     ("audit", defences.audit, defences.AUDIT_EXAMPLES),
+    ("repair", repair.repair, repair.REPAIR_EXAMPLES),
     ("list", catalogue.list_members, catalogue.LIST_EXAMPLES),
     ("show", catalogue.show, catalogue.SHOW_EXAMPLES),
     ("new", new.new, new.NEW_EXAMPLES),

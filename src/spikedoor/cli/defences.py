@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from spikedoor.cli import data_audit, foreign
-from spikedoor.cli.named import Sensor, Size, component_table, data_source
+from spikedoor.cli.named import Sensor, Size, component_table
 from spikedoor.cli.names import complete_data, complete_defence
 from spikedoor.cli.output import print_json, say
+from spikedoor.cli.victims import Clean, victim_of
 
 if TYPE_CHECKING:
-    from spikedoor.defences import Defender
     from spikedoor.study.audit import Audit
     from spikedoor.study.defend import Defended
     from spikedoor.victim import Victim
@@ -35,15 +35,6 @@ Examples:
   spikedoor audit --data photographs --size 32 --out runs/audit-1
   spikedoor audit --data recordings --sensor 34x34 --trusted checked
 """
-
-_VICTIM = (
-    "the folder of a run (with record.json) or of a victim (victim.json), a file ending in .nir, "
-    "or --data alone"
-)
-
-Clean = Annotated[
-    float, typer.Option(metavar="SHARE", min=0, max=1, help="Share of clean training samples.")
-]
 
 
 def defend(
@@ -186,10 +177,11 @@ def audit(
         data_audit.audit_data(data, trusted, sensor, size, seed, out, json)
         return
     data_audit.refuse_with_a_victim(trusted, seed, out)
+    from spikedoor.defences import Defender
     from spikedoor.study.audit import audit as ask
 
-    victim, defender = _audited(folder, data, clean, sensor, size, told)
-    found = ask(victim.final, defender)
+    victim, dataset = victim_of(folder, data, sensor, size, told)
+    found = ask(victim.final, Defender.of(dataset.train, clean))
     if json:
         print_json(
             {
@@ -233,46 +225,3 @@ def _print_audit(victim: Victim, found: Audit) -> None:
         "Doubt: each detector misses some backdoors and accuses some clean models; "
         "`spikedoor show defence NAME` says when it fails."
     )
-
-
-def _audited(
-    folder: Path,
-    data: str | None,
-    clean: float,
-    sensor: str | None,
-    size: int | None,
-    told: foreign.Told,
-) -> tuple[Victim, Defender]:
-    """Return a victim, and clean samples of its data."""
-    from spikedoor.data import DataSource
-    from spikedoor.defences import Defender
-    from spikedoor.errors import ConfigError, MissingDataError
-    from spikedoor.files import missed
-    from spikedoor.victim import Victim
-
-    source = None if data is None else data_source(data, sensor, size)
-    if foreign.is_nir(folder):
-        if source is None:
-            raise ConfigError(f"{folder}: NIR does not tell the data; name them with --data")
-        known = source.load().train
-        victim = told.victim(folder, known)
-    else:
-        is_record = (folder / "record.json").is_file()
-        if not is_record and not (folder / "victim.json").is_file():
-            raise MissingDataError(missed(folder, _VICTIM))
-        victim = Victim.load(folder / "victim" if is_record else folder)
-        if source is None and is_record:
-            from spikedoor.records import Record
-
-            source = DataSource.from_dict(Record.read(folder).experiment["data"])
-        if source is None:
-            raise ConfigError(f"{folder}: no record here to tell the data; name them with --data")
-        known = source.load().train
-    blueprint = victim.final.blueprint
-    shape = victim.final.encoding.shape(known)
-    if tuple(known.classes) != blueprint.classes or shape != blueprint.shape:
-        raise ConfigError(
-            f"'{known.name}' has {len(known.classes)} classes and samples of shape {list(shape)}; "
-            f"the victim expects {len(blueprint.classes)} and {list(blueprint.shape)}"
-        )
-    return victim, Defender.of(known, clean)

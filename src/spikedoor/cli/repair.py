@@ -1,0 +1,117 @@
+"""The verb that cleans a network whose trigger nobody knows: repair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spikedoor.cli import foreign
+from spikedoor.cli.named import Sensor, Size, component_table
+from spikedoor.cli.names import complete_data, complete_defence
+from spikedoor.cli.output import print_json, say
+from spikedoor.cli.victims import Clean, victim_of
+
+__all__ = ["REPAIR_EXAMPLES", "repair"]
+
+REPAIR_EXAMPLES = """\b
+Examples:
+  spikedoor repair stranger --with fine-pruning --data mnist --out mended
+  spikedoor repair a.nir --with anp --data mnist --steps 8 --out b.nir
+  spikedoor audit mended --data mnist
+"""
+
+
+def repair(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR|FILE.nir", help="A victim, what `spikedoor run` has made, or NIR."
+        ),
+    ],
+    method: Annotated[
+        str,
+        typer.Option(
+            "--with",
+            metavar="NAME",
+            help="An eliminator, or its TOML.",
+            autocompletion=complete_defence,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR|FILE.nir", help="New folder or NIR file for the result."),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FOLDER", help="Data of the victim.", autocompletion=complete_data
+        ),
+    ] = None,
+    clean: Clean = 0.05,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    sensor: Sensor = None,
+    size: Size = None,
+    steps: foreign.Steps = None,
+    dt: foreign.Dt = None,
+    reset: foreign.Reset = None,
+    solver: foreign.Solver = None,
+) -> None:
+    """Repair a victim or a NIR file by clean samples.
+
+    For networks whose trigger is not known: what is left of a backdoor cannot be measured without
+    it, so audit the result again. `defend` does the same for a run, whose trigger is known, and
+    measures it.
+    """
+    from spikedoor.defences import Defender, Eliminator
+    from spikedoor.defences.plan import DefencePlan
+    from spikedoor.errors import ConfigError, OutputError
+    from spikedoor.files import check_free
+    from spikedoor.metrics import clean_accuracy
+    from spikedoor.victim import Victim, nir
+
+    chosen = DefencePlan.from_dict({"method": component_table(method), "clean": clean}).method
+    if not isinstance(chosen, Eliminator) or chosen.needs_training_set:
+        raise ConfigError(
+            f"--with: expected an eliminator that needs clean samples alone, got '{chosen.name}'"
+            + (
+                ", which needs the victim's training set"
+                if chosen.needs_training_set
+                else "; `spikedoor list defences` says which repair"
+            )
+        )
+    told = foreign.Told(steps, dt, reset, solver)
+    if not foreign.is_nir(folder):
+        told.refuse()
+    if not foreign.is_nir(out):
+        check_free(out)
+    elif out.exists():
+        raise OutputError(f"{out}: there is a file already; name another one")
+    victim, dataset = victim_of(folder, data, sensor, size, told)
+    stage = victim.final
+    made = chosen.repair(stage, Defender.of(dataset.train, clean))
+    if foreign.is_nir(out):
+        nir.write(made, out, **({} if dt is None else {"dt": dt}))
+    else:
+        Victim((made,)).save(out)
+    test = dataset.test
+    before, after = (clean_accuracy(one.predict(test)[-1], test.labels) for one in (stage, made))
+    if json:
+        print_json(
+            {
+                "stage": made.name,
+                "method": chosen.to_dict(),
+                "before": before.to_dict(),
+                "after": after.to_dict(),
+                "out": str(out),
+            }
+        )
+        return
+    say(f"Stage {made.name}, {chosen.name}")
+    say(f"Right about test samples: {before} before, {after} after")
+    say(f"Repaired: {out}")
+    say(
+        "Doubt: what is left of a backdoor is not known without its trigger; every method leaves "
+        "some (`spikedoor show defence NAME`). Audit the result."
+    )
