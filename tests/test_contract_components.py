@@ -14,6 +14,7 @@ from spikedoor.component import Component
 from spikedoor.errors import ConfigError
 from spikedoor.registry import Family
 from spikedoor.testing.components import CHECKS, base_of, check_references
+from spikedoor.victim.wrapped.network import Wrapped
 
 REQUIRED: dict[tuple[str, str], dict[str, Any]] = {
     ("dataset", "event-folder"): {"path": "recordings", "sensor": [34, 34]},
@@ -83,7 +84,8 @@ class TestCoverage:
             for cls in subclasses(Component)
             if ours(cls) and hasattr(cls, "family") and not inspect.isabstract(cls)
         } - {base_of(family[family.names()[0]]) for family in FAMILIES}
-        assert leaves == {family[name] for family, name in MEMBERS}
+        # A module of somebody else's, alive, which no file can name.
+        assert leaves - {Wrapped} == {family[name] for family, name in MEMBERS}
 
     def test_every_field_without_default_has_an_example_and_every_example_a_use(self):
         without = {
