@@ -55,6 +55,16 @@ def test_a_nir_file_is_repaired_into_another(tmp_path):
     assert "there is a file already" in str(repair(path, "--with", QUICK, "--out", out).exception)
 
 
+def test_a_repair_that_nir_cannot_express_is_kept_as_a_victim(victim, tmp_path):
+    pytest.importorskip("nir", reason="pip install spikedoor[nir]")
+    clamped = "{ name = 'ndsbm', epochs = 1 }"
+    out = tmp_path / "clamped.nir"
+    done = repair(victim, "--with", clamped, "--data", "digits", "--out", out)
+    assert "no word for bounds on the current; it is repaired, and kept" in str(done.exception)
+    assert not out.exists()
+    assert Victim.load(tmp_path / "clamped").final.notes["repair"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -11,7 +11,7 @@ from spikedoor.cli import data_audit, foreign
 from spikedoor.cli.named import Sensor, Size, component_table
 from spikedoor.cli.names import complete_data, complete_defence
 from spikedoor.cli.output import print_json, say
-from spikedoor.cli.victims import Clean, victim_of
+from spikedoor.cli.victims import VICTIM, Clean, victim_of
 
 if TYPE_CHECKING:
     from spikedoor.study.audit import Audit
@@ -180,7 +180,8 @@ def audit(
     from spikedoor.defences import Defender
     from spikedoor.study.audit import audit as ask
 
-    victim, dataset = victim_of(folder, data, sensor, size, told)
+    wanted = f"{VICTIM}, or --data alone"
+    victim, dataset = victim_of(folder, data, sensor, size, told, wanted)
     found = ask(victim.final, Defender.of(dataset.train, clean))
     if json:
         print_json(

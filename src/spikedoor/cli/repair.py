@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from spikedoor.cli.named import Sensor, Size, component_table
 from spikedoor.cli.names import complete_data, complete_defence
 from spikedoor.cli.output import print_json, say
 from spikedoor.cli.victims import Clean, victim_of
+
+if TYPE_CHECKING:
+    from spikedoor.victim import Stage
 
 __all__ = ["REPAIR_EXAMPLES", "repair"]
 
@@ -69,7 +72,6 @@ def repair(
     from spikedoor.errors import ConfigError, OutputError
     from spikedoor.files import check_free
     from spikedoor.metrics import clean_accuracy
-    from spikedoor.victim import Victim, nir
 
     chosen = DefencePlan.from_dict({"method": component_table(method), "clean": clean}).method
     if not isinstance(chosen, Eliminator) or chosen.needs_training_set:
@@ -84,17 +86,13 @@ def repair(
     told = foreign.Told(steps, dt, reset, solver)
     if not foreign.is_nir(folder):
         told.refuse()
-    if not foreign.is_nir(out):
-        check_free(out)
-    elif out.exists():
+    check_free(_folder_of(out))
+    if foreign.is_nir(out) and out.exists():
         raise OutputError(f"{out}: there is a file already; name another one")
     victim, dataset = victim_of(folder, data, sensor, size, told)
     stage = victim.final
     made = chosen.repair(stage, Defender.of(dataset.train, clean))
-    if foreign.is_nir(out):
-        nir.write(made, out, **({} if dt is None else {"dt": dt}))
-    else:
-        Victim((made,)).save(out)
+    _write(made, out, dt)
     test = dataset.test
     before, after = (clean_accuracy(one.predict(test)[-1], test.labels) for one in (stage, made))
     if json:
@@ -112,6 +110,31 @@ def repair(
     say(f"Right about test samples: {before} before, {after} after")
     say(f"Repaired: {out}")
     say(
-        "Doubt: what is left of a backdoor is not known without its trigger; every method leaves "
-        "some (`spikedoor show defence NAME`). Audit the result."
+        "Doubt: what is left of a backdoor is not known without its trigger; "
+        "`spikedoor show defence NAME` says when a method fails. Audit the result."
     )
+
+
+def _folder_of(out: Path) -> Path:
+    """Return the folder for a victim: the one that is named, or that beside a NIR file."""
+    return out.with_suffix("") if foreign.is_nir(out) else out
+
+
+def _write(stage: Stage, out: Path, dt: float | None) -> None:
+    """Write a repaired stage; what NIR has no word for is kept as a victim.
+
+    Raises:
+        ConfigError: If NIR cannot express it; says where it is instead.
+    """
+    from spikedoor.errors import ConfigError
+    from spikedoor.victim import Victim, nir
+
+    folder = _folder_of(out)
+    if folder == out:
+        Victim((stage,)).save(folder)
+        return
+    try:
+        nir.write(stage, out, nir.DT if dt is None else dt)
+    except ConfigError as error:
+        Victim((stage,)).save(folder)
+        raise ConfigError(f"{error}; it is repaired, and kept as a victim in {folder}") from None

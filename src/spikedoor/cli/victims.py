@@ -14,20 +14,24 @@ if TYPE_CHECKING:
     from spikedoor.data.base import Dataset
     from spikedoor.victim import Victim
 
-__all__ = ["Clean", "victim_of"]
+__all__ = ["VICTIM", "Clean", "victim_of"]
 
 Clean = Annotated[
     float, typer.Option(metavar="SHARE", min=0, max=1, help="Share of clean training samples.")
 ]
 
-_VICTIM = (
-    "the folder of a run (with record.json) or of a victim (victim.json), a file ending in .nir, "
-    "or --data alone"
+VICTIM = (
+    "the folder of a run (with record.json) or of a victim (victim.json), or a file ending in .nir"
 )
 
 
 def victim_of(
-    folder: Path, data: str | None, sensor: str | None, size: int | None, told: foreign.Told
+    folder: Path,
+    data: str | None,
+    sensor: str | None,
+    size: int | None,
+    told: foreign.Told,
+    wanted: str = VICTIM,
 ) -> tuple[Victim, Dataset]:
     """Return a victim, and data of its kind.
 
@@ -37,6 +41,7 @@ def victim_of(
         sensor: Of a folder of recordings, its sensor.
         size: Of a folder of images, their size.
         told: What a NIR file does not say.
+        wanted: What is expected, in a message.
 
     Raises:
         DataError: If there is no victim, or it cannot be read.
@@ -56,7 +61,7 @@ def victim_of(
     else:
         is_record = (folder / "record.json").is_file()
         if not is_record and not (folder / "victim.json").is_file():
-            raise MissingDataError(missed(folder, _VICTIM))
+            raise MissingDataError(missed(folder, wanted))
         victim = Victim.load(folder / "victim" if is_record else folder)
         if source is None and is_record:
             from spikedoor.records import Record

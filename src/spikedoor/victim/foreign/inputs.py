@@ -61,7 +61,7 @@ def taken(inputs: Sequence[Tensor], attempt: Callable[[Tensor], R]) -> R:
             return attempt(x)
         # What torch and both libraries raise at a shape that they do not take; a fault in the
         # module's own code, such as a name that is not there, passes through.
-        except (RuntimeError, ValueError, AssertionError, IndexError, NotImplementedError) as error:
+        except (RuntimeError, ValueError, AssertionError, IndexError) as error:
             failures.append((f"{list(x.shape)}: {brief(error)}", error))
     told, cause = failures[0]
     raise ConfigError(f"the module takes no input of shape {told}") from cause
