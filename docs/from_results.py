@@ -140,6 +140,13 @@ def detectors_in_full(study: str) -> str:
     return _in_full(_looked(study), names, lambda row: row["defence.method"] not in OF_MODELS)
 
 
+def at_own_threshold(study: str) -> str:
+    """Return what detectors find at their own thresholds, in short: found / false alarms."""
+    return across(
+        _looked(study), lambda row: f"{share(row, 'found')} / {share(row, 'false_alarms')}"
+    )
+
+
 def eliminators(study: str) -> str:
     """Return what eliminators leave, in short: clean accuracy / ASR."""
     last = {"direct": "direct", "conversion": "converted", "hybrid": "finetuned"}
@@ -179,12 +186,13 @@ def _in_full(found: list[Row], names: tuple[str, ...], interval: Callable[[Row],
 
 
 def alarms() -> str:
-    """Return the false alarms on clean victims."""
-    lines = (
-        [row["defence.method"], share(row, "false_alarms", interval=True)]
-        for row in sorted(rows("clean-victims"), key=lambda row: row["defence.method"])
-    )
-    return table(["defence", "false alarms, in %"], lines)
+    """Return the false alarms on clean victims, by where the defender's samples are from."""
+    told: dict[str, dict[str, str]] = {}
+    for row in sorted(rows("clean-victims"), key=lambda row: row["defence.method"]):
+        told.setdefault(row["defence.method"], {})[row["part"]] = share(row, "false_alarms", True)
+    sets = {"training": "knows training samples", "test": "knows new samples"}
+    lines = ([name, *(found.get(part, "") for part in sets)] for name, found in told.items())
+    return table(["defence", *sets.values()], lines)
 
 
 def attack(row: Row) -> tuple[str, str]:

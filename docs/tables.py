@@ -65,6 +65,7 @@ TABLES: dict[str, Callable[[], str]] = {
         }.items()
     },
     "false-alarms": made.alarms,
+    "detectors-new": partial(made.at_own_threshold, "defences-new"),
     "teco": made.teco,
     "backdoorbench-detectors": partial(made.detectors_in_full, "backdoorbench"),
     "backdoorbench-eliminators": partial(made.eliminators_in_full, "backdoorbench"),

@@ -13,12 +13,14 @@ from spikedoor.data.strata import spread
 from spikedoor.defences import DEFENCES, Detection
 from spikedoor.defences.defender import Defender
 from spikedoor.defences.inputs import Inputs
+from spikedoor.defences.plan import DefencePlan
 from spikedoor.errors import ConfigError, DataError
 from spikedoor.metrics.findings import Detected, detection_scores
 from spikedoor.records import Store, Table
 from spikedoor.study import Campaign, Experiment, Sweep, results
+from spikedoor.study.cell import cell
 from spikedoor.study.engines import InProcess
-from spikedoor.study.nodes import walk
+from spikedoor.study.nodes import Node, walk
 
 QUICK = {"epochs": 5, "batch": 32, "optimiser": {"name": "adam", "lr": 5e-3}}
 SWEEP = Sweep(
@@ -184,6 +186,53 @@ def test_without_a_training_set_a_detector_of_one_says_so():
     defender = Defender.of(Digits().load().train, 0.2)
     with pytest.raises(ConfigError, match="'x' needs the training set"):
         defender.training_set("x")
+
+
+NEW = {"method": "temporal-decision", "clean": 0.5, "clean_from": "test", "samples": 12}
+
+
+def test_what_a_detector_knows_of_the_test_set_it_is_not_shown(tmp_path, monkeypatch):
+    seen = []
+
+    def detect(self, stage, defender, inputs):
+        seen.append((defender, inputs))
+        return Detection(np.zeros(len(inputs)), 0.5)
+
+    monkeypatch.setattr(DEFENCES["temporal-decision"], "detect", detect)
+    sweep = SWEEP.model_copy(update={"base": {**SWEEP.base, "defence": NEW}, "grid": {}})
+    campaign = Campaign.of(sweep, Store(tmp_path / "store"))
+    assert not campaign.run(InProcess(campaign.workshop)).failed
+    test = Digits(train_limit=300, test_limit=60).load().test
+    everything = marked(test)
+    for defender, inputs in seen:
+        known = marked(defender.clean) | marked(defender.validation)
+        assert len(known) == 30
+        assert known <= everything
+        assert len(inputs) == 24
+        assert marked(inputs) <= everything - known
+    assert len(seen) == 2
+
+
+def marked(samples) -> set[bytes]:
+    """Return images with the trigger on all, so that a triggered one equals its clean one."""
+    images = Patch(size=2).apply(samples.batch(np.arange(len(samples))))
+    return {image.tobytes() for image in images}
+
+
+@pytest.mark.parametrize("method", ["fine-tuning", "scan", "tmpbd"])
+def test_only_a_detector_of_inputs_learns_from_the_test_set(method):
+    with pytest.raises(ConfigError, match=f"clean_from: expected 'training'.*'{method}'"):
+        DefencePlan.from_dict({**NEW, "method": method})
+
+
+def test_the_usual_choice_of_the_set_is_in_no_key_as_it_was_before_there_was_one():
+    def node(chosen: str) -> Node:
+        base = {**SWEEP.base, "defence": {**NEW, "clean_from": chosen}}
+        (planned,) = SWEEP.model_copy(update={"base": base, "grid": {}}).experiments()
+        return cell(planned.experiment, planned.experiment.data.load()).detections["victim"]
+
+    usual, other = node("training"), node("test")
+    assert other.config["defence"] == {**usual.config["defence"], "clean_from": "test"}
 
 
 # Inputs

@@ -52,6 +52,10 @@ def defend(
         Literal["final", "ann"], typer.Option(help="Stage to work on.", show_default=True)
     ] = "final",
     clean: Clean = 0.05,
+    clean_from: Annotated[
+        Literal["training", "test"],
+        typer.Option(help="Of which set; 'test' for detectors of inputs.", show_default=True),
+    ] = "training",
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="New folder for the repaired victim, of one eliminator."),
@@ -67,10 +71,8 @@ def defend(
     from spikedoor.files import check_free
     from spikedoor.study.defend import defend as carry_out
 
-    plans = [
-        DefencePlan.from_dict({"method": component_table(text), "stage": stage, "clean": clean})
-        for text in methods
-    ]
+    has = {"stage": stage, "clean": clean, "clean_from": clean_from}
+    plans = [DefencePlan.from_dict({"method": component_table(text), **has}) for text in methods]
     if out is not None:
         if len(plans) > 1 or plans[0].method.task != "eliminate":
             raise ConfigError("--out: expected one eliminator, whose victim is to be written")

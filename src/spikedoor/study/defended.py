@@ -48,8 +48,11 @@ def defence_node(
     phases = experiment.rule.phases()
     phase = defended(plan, phases)
     poison = sources.poison if owner == "victim" else None
+    told = plan.to_dict()
+    if plan.clean_from == "training":
+        del told["clean_from"]  # as it was before it was a field, so that old results are found
     config: dict[str, Any] = {
-        "defence": plan.to_dict(),
+        "defence": told,
         **phase.run,
         "seed": experiment.seed,
         **experiment.machine(),

@@ -12,7 +12,7 @@ from spikedoor.attack.poisoned import ChallengeSet, PoisonedSet
 from spikedoor.attack.triggers.base import Trigger
 from spikedoor.attack.triggers.learned import Weights, prepared
 from spikedoor.data.base import Dataset, SampleSet
-from spikedoor.data.strata import spread
+from spikedoor.data.strata import split, spread
 from spikedoor.defences import (
     DataDetector,
     Defender,
@@ -23,6 +23,7 @@ from spikedoor.defences import (
 from spikedoor.defences.inputs import Inputs
 from spikedoor.defences.plan import DefencePlan
 from spikedoor.metrics.findings import Detected
+from spikedoor.rng import generator
 from spikedoor.rules import Rule
 from spikedoor.snn.networks import Architecture
 from spikedoor.study.nodes import Node
@@ -76,10 +77,13 @@ def detected(
     target = LabelRule.from_dict(config["target"])
     if isinstance(method, InputDetector):
         assert test is not None
+        new = test.test
+        if plan.clean_from == "test":
+            new, defender = _divided(new, plan.clean, seed)
         trigger = prepared(Trigger.from_dict(config["trigger"]), clean, seed, learned)
-        shown = ChallengeSet(test.test, trigger, target)
-        chosen = spread(len(test.test), plan.samples), spread(len(shown), plan.samples)
-        inputs = Inputs(test.test, shown, chosen)
+        shown = ChallengeSet(new, trigger, target)
+        chosen = spread(len(new), plan.samples), spread(len(shown), plan.samples)
+        inputs = Inputs(new, shown, chosen)
         return Detected(method.detect(stage, defender, inputs), inputs.from_second)
     if isinstance(method, DataDetector):
         poisoned = train.poisoned if isinstance(train, PoisonedSet) else np.zeros(len(train), bool)
@@ -97,3 +101,14 @@ def _defender(plan: DefencePlan, clean: Any, train: SampleSet, seed: int) -> Def
     """Return what the plan's defender has; the training set only where the method needs it."""
     known = train if plan.method.needs_training_set else None
     return Defender.of(clean, plan.clean, known, seed)
+
+
+def _divided(test: Any, share: float, seed: int) -> tuple[Any, Defender]:
+    """Return a part of the test set to show to a detector, and a defender who has the rest.
+
+    Raises:
+        ConfigError: If the share leaves the defender too few samples, or none to show.
+    """
+    labels = np.asarray(test.labels)
+    shown, drawn = split(labels, round(share * len(labels)), generator(seed, "defender's inputs"))
+    return test.subset(shown), Defender.of(test.subset(drawn), 1.0, seed=seed)
