@@ -31,7 +31,8 @@ class Calibrated(InputDetector):
     """A detector whose threshold is a quantile of its scores of clean samples.
 
     The share of false alarms holds, whatever the scores are, for inputs drawn as the defender's
-    samples were. Had the victim been trained on these and not on the inputs, more may come.
+    samples were. Had the victim been trained on these and not on the inputs, more may come; in an
+    experiment ``defence.clean_from = "test"`` has them new to the victim.
     """
 
     false_positives: float = Field(0.05, gt=0, lt=1)
