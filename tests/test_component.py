@@ -1,109 +1,15 @@
-"""Components: configuration that is checked, written and read back, and registered by name."""
+"""Components: configuration that is checked, written and read back."""
 
 import json
-import sys
-import types
-from abc import abstractmethod
-from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Literal, final
 
 import pytest
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from component_cases import PAINTS, Chalk, Oil, Order, Paint, Shape, Square, Window
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from spikedoor import registry
 from spikedoor.component import Component
 from spikedoor.errors import ConfigError
-from spikedoor.registry import Card, Family
-
-SHAPES = Family("shape", home=__name__)
-PAINTS = Family("paint", home=__name__)
-
-
-class Paint(Component):
-    """What covers a shape."""
-
-    family = PAINTS
-
-    @abstractmethod
-    def cost(self) -> float: ...
-
-
-@final
-@PAINTS.register("oil", "Van Eyck 1434", "https://example.org/oil")
-class Oil(Paint):
-    """Oil paint. It dries slowly.
-
-    More about it.
-    """
-
-    layers: int = Field(1, ge=1, le=5)
-    """Number of coats."""
-
-    def cost(self) -> float:
-        return 2.0 * self.layers
-
-
-@final
-@PAINTS.register("chalk")
-class Chalk(Paint):
-    """Chalk."""
-
-    def cost(self) -> float:
-        return 0.5
-
-
-class Shape(Component):
-    """A shape."""
-
-    family = SHAPES
-
-    paint: Paint = Oil()
-    """What covers it."""
-    undercoats: tuple[Paint, ...] = ()
-    """What is below."""
-
-    @abstractmethod
-    def area(self) -> float: ...
-
-
-@final
-@SHAPES.register("square")
-class Square(Shape):
-    """A square."""
-
-    side: float = Field(1.0, gt=0)
-    """Side in metres."""
-    corners: Literal["sharp", "round"] = "sharp"
-    """Form of the corners."""
-    holes: tuple[tuple[int, int], ...] = ()
-    """Places of holes."""
-
-    def area(self) -> float:
-        return self.side**2
-
-
-@final
-@SHAPES.register("window")
-class Window(Shape):
-    """A window, in a frame."""
-
-    file: Path
-    """Where its picture is."""
-    frame: Paint | None = None
-    """Paint of the frame."""
-
-    def area(self) -> float:
-        return 1.0
-
-
-class Order(Component):
-    """A component of no family."""
-
-    shape: Shape = Square()
-    """What is ordered."""
-    count: int = Field(1, ge=1)
-    """How many."""
+from spikedoor.registry import Family
 
 
 class TestPlainValues:
@@ -343,66 +249,6 @@ class TestSchema:
             at = schema
             for key in part.split('"')[0].split("/"):
                 at = at[key]
-
-
-class TestFamily:
-    def family(self) -> Family:
-        return Family("toy", home=__name__)
-
-    def test_a_name_is_taken_once(self):
-        toys = self.family()
-        toys.register("ball")(type("Ball", (Component,), {"__doc__": "A ball."}))
-        with pytest.raises(ConfigError, match="toy 'ball' is registered already"):
-            toys.register("ball")(type("Other", (Component,), {"__doc__": "Another."}))
-
-    def test_names_are_sorted(self):
-        assert PAINTS.names() == ["chalk", "oil"]
-        assert PAINTS["oil"] is Oil
-
-    def test_an_unknown_name_gives_a_hint(self):
-        with pytest.raises(ConfigError, match=r"unknown paint 'oill'; did you mean 'oil'\?"):
-            PAINTS["oill"]
-
-    def test_registering_sets_name_and_card(self):
-        assert (Oil.name, Oil.card) == ("oil", Card("Van Eyck 1434", "https://example.org/oil"))
-        assert Chalk.card == Card()
-
-    def test_the_home_is_imported_on_first_use(self, monkeypatch):
-        loaded = []
-        monkeypatch.setattr(registry, "import_module", loaded.append)
-        toys = Family("toy", home="some.home")
-        assert loaded == []
-        assert toys.names() == toys.names() == []
-        assert loaded == ["some.home"]
-
-    def test_third_parties_join_by_entry_point(self, monkeypatch):
-        toys = self.family()
-        plugin = types.ModuleType("toy_plugin")
-        exec(
-            "from spikedoor.component import Component\n"
-            "def join(toys):\n"
-            "    @toys.register('top', 'Me 2026')\n"
-            "    class Top(Component):\n"
-            "        '''A top.'''\n"
-            "        speed: int = 1\n",
-            plugin.__dict__,
-        )
-        monkeypatch.setitem(sys.modules, "toy_plugin", plugin)
-
-        class Point(EntryPoint):
-            def load(self):
-                super().load().join(toys)
-
-        asked = []
-
-        def points(group):
-            asked.append(group)
-            return [Point("top", "toy_plugin", group)]
-
-        monkeypatch.setattr(registry, "entry_points", points)
-        assert toys.names() == ["top"]
-        assert asked == ["spikedoor.toy"]
-        assert toys.parse({"name": "top", "speed": 3}).to_dict() == {"name": "top", "speed": 3}
 
 
 def test_a_table_without_a_name_means_the_default_member():
