@@ -1,11 +1,13 @@
-"""Settings of the whole suite, and the command line as a fixture."""
+"""Settings of the whole suite, and fixtures of several files: the command line, a store."""
 
+import os
 import signal
 
 import pytest
 import torch
 
 from spikedoor.cli import main
+from spikedoor.records import Store
 
 # A suite started in the background ignores interrupts, and what it starts would do so too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -30,3 +32,17 @@ def cli(tmp_path, monkeypatch, capsys):
 
     yield call
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Make an empty store."""
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def no_power_cut():
+    """Spare these tests the waits for the disk, which show only after a power cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield

@@ -35,3 +35,9 @@ def start(code: str, *arguments: object) -> subprocess.Popen[str]:
     code = f"import sys; sys.path[:0] = {[str(path) for path in paths]!r}\n{code}"
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
