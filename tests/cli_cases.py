@@ -26,3 +26,7 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))

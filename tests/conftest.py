@@ -1,10 +1,11 @@
-"""Settings of the whole suite, and fixtures of several files: the command line, a store."""
+"""Settings of the whole suite; the command line, an experiment and a store as fixtures."""
 
 import os
 import signal
 
 import pytest
 import torch
+from cli_cases import TINY
 
 from spikedoor.cli import main
 from spikedoor.records import Store
@@ -32,6 +33,14 @@ def cli(tmp_path, monkeypatch, capsys):
 
     yield call
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Write a tiny experiment here."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path
 
 
 @pytest.fixture

@@ -6,27 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_cases import TINY
+from cli_cases import files
 
 import spikedoor
-from spikedoor.cli import main
-from spikedoor.cli.catalogue import KINDS, family
-from spikedoor.cli.parameters import snippet
-from spikedoor.errors import MissingDataError
 from spikedoor.records import Record
-from spikedoor.study import Experiment
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    path = tmp_path / "tiny.toml"
-    path.write_text(TINY)
-    return path
 
 
 def spawn(*arguments, **options):
@@ -35,10 +22,6 @@ def spawn(*arguments, **options):
     environment = {**options.pop("env", os.environ), "PYTHONPATH": source}
     pipes = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, **{**pipes, **options})
-
-
-def files(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 # Help and version
@@ -77,227 +60,6 @@ def test_every_verb_explains_itself(cli, verb):
     code, out, err = cli(verb, "--help")
     assert (code, err) == (0, "")
     assert out.startswith(f"Usage: spikedoor {verb}")
-
-
-# Errors, each one line
-
-
-def test_mistakes_are_one_line(cli, tmp_path, tiny):
-    (tmp_path / "bad.toml").write_text("seed = [1")
-    (tmp_path / "latin.toml").write_bytes(b"x = '\xff'")
-    (tmp_path / "deep.toml").write_text("x = " + "[" * 100_000)
-    (tmp_path / "sweep.toml").write_text('base = "tiny.toml"')
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "mine").touch()
-    (tmp_path / "file").touch()
-    (tmp_path / "void.toml").touch()
-    (tmp_path / "wrong").mkdir()
-    (tmp_path / "wrong" / "record.json").write_text("{}")
-    cut = tmp_path / "cut" / "MNIST" / "raw"
-    cut.mkdir(parents=True)
-    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
-        (cut / f"{name}-ubyte").write_bytes(b"\0\0\x08\x03\0\0\0\x09")
-    mistakes = [
-        (2, "did you mean 'run'", ["rnu"]),
-        (2, "--sed", ["run", tiny, "--sed", 1]),
-        (2, "Missing argument 'FILE.toml'", ["run"]),
-        (2, "'--seed': input should be greater than or equal to 0", ["run", tiny, "--seed", -1]),
-        (2, "missing.toml: cannot be read (No such file", ["run", "missing.toml"]),
-        (2, "tinny.toml: cannot be read (No such file or directory); did you mean 'tiny.toml'?",
-         ["run", "tinny.toml"]),
-        (2, "no preset or file 'tiny.tmol'; did you mean 'tiny.toml'?", ["check", "tiny.tmol"]),
-        (2, "'spikedoor list presets' names the presets", ["run", "nothing"]),
-        (2, "found a sweep; see 'spikedoor sweep'", ["run", "sweep.toml"]),
-        (2, "found one experiment; see 'spikedoor run'", ["sweep", tiny]),
-        (2, "full: expected a file in TOML, found a folder", ["check", "full"]),
-        (2, "full: expected a file in TOML, found a folder", ["sweep", "full"]),
-        (2, "void.toml: expected a sweep, found no key in it", ["sweep", "void.toml"]),
-        (3, "file ending in .nir, or --data alone, found nothing there; did you mean 'full'?",
-         ["audit", "fulll"]),
-        (3, "with record.json) or of a victim (victim.json)", ["audit", "file"]),
-        (3, "full: expected a folder that 'spikedoor run' has made, with record.json, found a",
-         ["defend", "full", "--with", "beatrix"]),
-        (3, "file: expected a folder that 'spikedoor run' has made", ["probe", "file"]),
-        (3, "or a sweep's FILE.toml, found nothing there", ["report", "nothing"]),
-        (3, "wrong: the record is damaged ('schema' is missing)", ["report", "wrong"]),
-        (2, "bad.toml: not valid TOML", ["run", "bad.toml"]),
-        (2, "latin.toml: not valid TOML", ["run", "latin.toml"]),
-        (2, "deep.toml: not valid TOML", ["run", "deep.toml"]),
-        (2, "rule: unknown rule 'dirct'; did you mean 'direct'?",
-         ["run", tiny, "--set", "rule=dirct"]),
-        (2, "unknown key; did you mean 'rate'?", ["run", tiny, "--set", "attack.rat=1"]),
-        (2, "unknown key; did you mean 'epochs'?",
-         ["run", tiny, "--set", "rule.training.epoch=1"]),
-        (2, "attack.rate: input should be less than or equal to 1, got 2",
-         ["run", tiny, "--set", "attack.rate=2"]),
-        (2, "expected key=value", ["run", tiny, "--set", "attack.rate"]),
-        (2, "does not fit", ["run", tiny, "--set", "attack.trigger.size=9"]),
-        (2, "label 10 is not one of the 10 classes", ["run", tiny, "--set", "attack.target=10"]),
-        (2, "not empty", ["run", tiny, "--out", "full"]),
-        (2, "not empty", ["demo", "--out", "full"]),
-        (2, "found a file", ["run", tiny, "--out", "file"]),
-        (2, "no folder", ["run", tiny, "--out", "file/below"]),
-        (2, "no folder", ["demo", "--out", "file/below"]),
-        (2, ".png, .svg or .pdf", ["preview", tiny, "--out", "x.gif"]),
-        (2, "unknown kind 'trigers'; did you mean 'triggers'?", ["list", "trigers"]),
-        (2, "unknown trigger 'pach'; did you mean 'patch'?", ["show", "trigger", "pach"]),
-        (3, "found no such file below the data root",
-         ["run", tiny, "--set", "data={name='mnist', root='/nowhere'}"]),
-        (3, "ubyte", ["run", tiny, "--set", "data={name='mnist', root='cut'}"]),
-    ]  # fmt: skip
-    before = files(tmp_path)
-    for expected, told, arguments in mistakes:
-        code, out, err = cli(*arguments)
-        assert err.startswith("error: "), arguments
-        assert err.count("\n") == 1, err
-        assert told.lower() in err.lower(), err
-        assert (code, out) == (expected, ""), arguments
-    assert files(tmp_path) == before
-
-
-def test_check_goes_on_after_a_mistake(cli, tmp_path, tiny):
-    (tmp_path / "bad.toml").write_text("rule = 3")
-    code, out, err = cli("check", "bad.toml", tiny)
-    assert code == 2
-    assert out.startswith(f"{tiny}: ok\n")
-    assert err.startswith("error: bad.toml: ")
-    code, out, err = cli("check", "--json", "bad.toml", tiny)
-    assert (code, err) == (2, "")
-    assert [entry["ok"] for entry in json.loads(out)] == [False, True]
-
-
-def test_a_fault_of_ours_keeps_its_traceback(cli, monkeypatch):
-    def fault(*arguments):
-        raise ZeroDivisionError
-
-    monkeypatch.setattr("spikedoor.cli.catalogue.family", fault)
-    with pytest.raises(ZeroDivisionError):
-        main(["list", "triggers"])
-
-
-# What there is
-
-
-def test_list(cli):
-    code, out, _ = cli("list")
-    assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == [*KINDS, "presets"]
-    assert "patch" in cli("list", "triggers")[1]
-    for kind in KINDS:
-        singular = family(kind).kind
-        assert cli("list", kind) == cli("list", singular)
-        assert [e["name"] for e in json.loads(cli("list", kind, "--json")[1])] == family(
-            kind
-        ).names()
-
-
-def test_list_of_defences_says_what_each_works_on(cli):
-    told = {line.split()[0]: line for line in cli("list", "defences")[1].splitlines()}
-    for name, where in (
-        ("beatrix", "in data"), ("strip", "in inputs"), ("tmpbd", "in models"), ("anp", "repairs")
-    ):  # fmt: skip
-        assert told[name].split(maxsplit=1)[1].startswith(f"{where}  ")
-    tasks = {one["name"]: one["task"] for one in json.loads(cli("list", "defences", "--json")[1])}
-    assert tasks["anp"] == "eliminate"
-
-
-def members():
-    return [(kind, name) for kind in KINDS for name in family(kind).names()]
-
-
-FILLED = {"sensor": [3, 3], "source": "digits-dvs"}
-FITTING = {
-    "image": ("digits", "patch", "direct"),
-    "event": ("digits-dvs", "event-static", "frames"),
-    "frame": ("frames", "frame-static", "frames"),
-}
-
-
-@pytest.mark.parametrize(("kind", "name"), members())
-def test_card_tells_all_and_its_toml_can_be_pasted(cli, kind, name):
-    code, out, err = cli("show", kind, name)
-    assert (code, err) == (0, "")
-    cls = family(kind)[name]
-    assert cls.summary().replace("``", "'") in out
-    assert cls.card.link in out
-    assert all(f"  {field}" in out for field in cls.model_fields)
-    (line,) = (line for line in out.splitlines() if line.startswith("Python: "))
-    names: dict[str, object] = {}
-    exec(line.removeprefix("Python: "), names)
-    assert names[cls.__name__] is cls
-    told = json.loads(cli("show", kind, name, "--json")[1])
-    required = [p["key"] for p in told["parameters"] if p["default"] == "required"]
-    text = snippet(family(kind).kind, cls)
-    assert text in out
-    for key in required:
-        text = text.replace(f"# {key} = ...", f"{key} = {FILLED.get(key, 'x')!r}")
-    table = tomllib.loads(text)
-    found = getattr(cls, "modality", None) or getattr(cls, "modalities", ("image",))[-1]
-    data, trigger, encoding = FITTING[found]
-    table.setdefault(
-        "data", {"name": data, **({"source": "digits-dvs"} if data == "frames" else {})}
-    )
-    table.setdefault("rule", {}).setdefault("name", "direct")
-    table["rule"].setdefault("encoding", encoding)
-    table.setdefault("attack", {}).setdefault("trigger", trigger)
-    if kind == "layers":
-        table["network"]["name"] = "layered"
-    if kind == "surrogates":
-        table["rule"]["neuron"].setdefault("name", "lif")
-    if kind in ("converters", "activations"):
-        table["rule"]["name"] = "conversion"
-    if getattr(cls, "trained_with", None):
-        table["rule"]["activation"] = cls.trained_with
-    found = Experiment.from_dict(table).to_dict()
-    expected = cls.from_dict({key: FILLED.get(key, "x") for key in required}).to_dict()
-    assert expected in list(nested(found))
-
-
-def nested(value):
-    yield value
-    for inner in value.values() if isinstance(value, dict) else value:
-        if isinstance(inner, (dict, list)):
-            yield from nested(inner)
-
-
-def test_env(cli, monkeypatch, tmp_path):
-    monkeypatch.setenv("SPIKEDOOR_DATA", str(tmp_path))
-    code, out, err = cli("env", "--json")
-    told = json.loads(out)
-    assert (code, err) == (0, "")
-    assert told["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert told["data root"] == str(tmp_path)
-    assert told["datasets"]["digits"] == "built in"
-    assert told["datasets"]["mnist"].startswith("missing MNIST/raw/")
-    assert sorted(told["datasets"]) == family("datasets").names()
-    raw = tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
-        (raw / f"{name}-ubyte").touch()
-    assert "mnist          present" in cli("env")[1]
-
-
-def test_env_tells_recordings_that_must_be_there_from_what_is_built_in(cli, monkeypatch, tmp_path):
-    monkeypatch.setenv("SPIKEDOOR_DATA", str(tmp_path))
-    told = json.loads(cli("env", "--json")[1])["datasets"]
-    names = ("cifar10-dvs", "dvs-gesture", "n-caltech101", "nmnist")
-    assert [told[name] for name in names] == [
-        "missing CIFAR10DVS/airplane",
-        "missing DvsGesture/trials_to_train.txt",
-        "missing Caltech101",
-        "missing NMNIST/Train",
-    ]
-    built_in = {name for name, state in told.items() if state == "built in"}
-    for name in family("datasets").names():
-        if told[name] != "your own files":  # what env says is what loading finds
-            try:
-                family("datasets")[name](train_limit=20, test_limit=20).load()
-            except MissingDataError:
-                assert name not in built_in
-            else:
-                assert name in built_in
-    (tmp_path / "Caltech101.zip").touch()
-    assert json.loads(cli("env", "--json")[1])["datasets"]["n-caltech101"] == "present"
 
 
 # Running
