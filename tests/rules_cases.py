@@ -11,8 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from spikedoor.rules import Training
 from spikedoor.snn.blocks import Flatten, Head, Synapse, Unit
 from spikedoor.snn.networks import Network
+from spikedoor.snn.neurons import Neuron
 from spikedoor.testing.parts import (
     NETWORK,
     QUICK,
@@ -22,10 +24,12 @@ from spikedoor.testing.parts import (
     shuffle_norms,
 )
 from spikedoor.testing.samples import CLASSES, poisoned, stripes
+from spikedoor.victim import Blueprint, Stage
 
 __all__ = [
     "CLASSES", "NETWORK", "QUICK", "Watched", "build", "equal_states", "fingerprint",
-    "identity_network", "one_thread", "pixels", "poisoned", "shuffle_norms", "stripes", "total",
+    "fresh", "how", "identity_network", "one_thread", "pixels", "poisoned", "shuffle_norms",
+    "stripes", "total",
 ]  # fmt: skip
 
 
@@ -74,3 +78,14 @@ def pixels(values: Any) -> Tensor:
     """Return rows of numbers as one-pixel-high images."""
     rows = torch.tensor(values, dtype=torch.float32)
     return rows.view(len(rows), 1, 1, -1)
+
+
+def fresh(neuron: Neuron | None = None, steps: int = 1, seed: int = 0) -> Stage:
+    """Make a stage that is not trained: of an ANN, or of an SNN where a neuron is given."""
+    blueprint = Blueprint(NETWORK, (1, 8, 8), CLASSES, neuron)
+    return Stage("direct" if neuron else "ann", blueprint, blueprint.build(seed), steps)
+
+
+def how(**changes: Any) -> Training:
+    """Change fields of the quick training."""
+    return QUICK.model_copy(update=changes)
