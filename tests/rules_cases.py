@@ -12,9 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from spikedoor.rules import Training
+from spikedoor.snn.activations import Spiking
 from spikedoor.snn.blocks import Flatten, Head, Synapse, Unit
 from spikedoor.snn.networks import Network
 from spikedoor.snn.neurons import Neuron
+from spikedoor.snn.readout import MeanCurrent
+from spikedoor.snn.signal import Signal
 from spikedoor.testing.parts import (
     NETWORK,
     QUICK,
@@ -28,8 +31,8 @@ from spikedoor.victim import Blueprint, Stage
 
 __all__ = [
     "CLASSES", "NETWORK", "QUICK", "Watched", "build", "equal_states", "fingerprint",
-    "fresh", "how", "identity_network", "one_thread", "pixels", "poisoned", "shuffle_norms",
-    "stripes", "total",
+    "fresh", "how", "identity_network", "images", "neurons", "one_thread", "output", "pixels",
+    "poisoned", "shuffle_norms", "stripes", "total",
 ]  # fmt: skip
 
 
@@ -89,3 +92,17 @@ def fresh(neuron: Neuron | None = None, steps: int = 1, seed: int = 0) -> Stage:
 def how(**changes: Any) -> Training:
     """Change fields of the quick training."""
     return QUICK.model_copy(update=changes)
+
+
+def images(count: int = 12, seed: int = 1) -> Tensor:
+    return torch.rand(count, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.no_grad()
+def output(network: Network, x: Tensor, steps: int = 1) -> Tensor:
+    """Return the mean output over the steps of a constant input."""
+    return MeanCurrent().scores(network(Signal(x, steps, len(x))))[-1]
+
+
+def neurons(network: Network) -> list[Spiking]:
+    return [module for module in network.modules() if isinstance(module, Spiking)]
