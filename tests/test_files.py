@@ -1,4 +1,4 @@
-"""Writing a folder or a file whole or not at all."""
+"""Writing a folder whole or not at all, and removing it."""
 
 import os
 import shutil
@@ -6,18 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from file_cases import entries
 
 from spikedoor.errors import OutputError
-from spikedoor.files import (
-    check_free,
-    make_folder,
-    missed,
-    new_folder,
-    read_plain,
-    remove,
-    write_bytes,
-    write_file,
-)
+from spikedoor.files import check_free, make_folder, new_folder, remove, write_bytes
 
 
 def fill(folder: Path) -> None:
@@ -30,10 +22,6 @@ def fill_new(target: Path, then: Callable[[], None]) -> None:
     with new_folder(target) as aside:
         fill(aside)
         then()
-
-
-def entries(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("kind", [Path, str])
@@ -179,15 +167,6 @@ def test_what_takes_the_place_meanwhile_is_kept(tmp_path):
     assert entries(tmp_path / "new") == ["here"]
 
 
-def test_bytes_are_on_the_disk_before_the_call_returns(tmp_path, monkeypatch):
-    synced = []
-    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_size))
-    write_bytes(tmp_path / "data", b"content")
-    assert synced == [7]
-    write_bytes(tmp_path / "data", b"new")
-    assert (tmp_path / "data").read_bytes() == b"new"
-
-
 def test_the_folder_is_synced_before_and_after_it_takes_its_place(tmp_path, monkeypatch):
     """Without both, a power cut can leave an empty folder under the final name."""
     events: list[str] = []
@@ -206,56 +185,6 @@ def test_the_folder_is_synced_before_and_after_it_takes_its_place(tmp_path, monk
     with new_folder(tmp_path / "new") as aside:
         pass
     assert events == [aside.name, "rename", tmp_path.name]
-
-
-def test_a_file_takes_the_place_of_the_one_before(tmp_path):
-    target = tmp_path / "deep" / "table.csv"
-    write_file(target, b"old")
-    write_file(str(target), b"new")
-    assert target.read_bytes() == b"new"
-    assert entries(target.parent) == ["table.csv"]
-    assert target.stat().st_mode & 0o777 == 0o644
-
-
-def test_a_file_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
-    def full(handle: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    target = tmp_path / "table.csv"
-    write_file(target, b"old")
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OutputError, match="No space left on device") as caught:
-        write_file(target, b"new")
-    assert str(caught.value).startswith(f"{target}: ")
-    assert target.read_bytes() == b"old"
-    assert entries(tmp_path) == ["table.csv"]
-
-
-@pytest.mark.parametrize("name", ["folder", "file/table.csv", "x" * 300])
-def test_a_place_for_no_file_is_refused(tmp_path, name):
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError):
-        write_file(tmp_path / name, b"content")
-    assert entries(tmp_path) == ["file", "folder"]
-
-
-def test_a_file_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
-    events: list[str] = []
-    real_sync, real_replace = os.fsync, Path.replace
-
-    def sync(handle: int) -> None:
-        events.append("folder" if Path(f"/proc/self/fd/{handle}").is_dir() else "file")
-        real_sync(handle)
-
-    def replace(self: Path, target: Path) -> Path:
-        events.append("replace")
-        return real_replace(self, target)
-
-    monkeypatch.setattr(os, "fsync", sync)
-    monkeypatch.setattr(Path, "replace", replace)
-    write_file(tmp_path / "table.csv", b"content")
-    assert events == ["file", "replace", "folder"]
 
 
 def test_every_new_folder_is_synced_into_its_parent(tmp_path, monkeypatch):
@@ -285,26 +214,3 @@ def test_a_folder_is_out_of_sight_before_it_is_removed(tmp_path, monkeypatch):
     for name in ("folder", "link", "missing"):
         remove(tmp_path / name)
     assert entries(tmp_path) == []
-
-
-def test_only_regular_files_within_the_limit_are_read(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"12345")
-    assert read_plain(path, 5) == b"12345"
-    (tmp_path / "link").symlink_to(path)
-    os.mkfifo(tmp_path / "pipe")
-    for name, limit in (("file", 4), ("link", 5), ("pipe", 5), ("", 5), ("missing", 5)):
-        with pytest.raises(OSError, match=r"\S"):
-            read_plain(tmp_path / name, limit)
-
-
-def test_what_a_path_leads_to_is_told_in_words(tmp_path):
-    (tmp_path / "run-1").mkdir()
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "file").touch()
-    names = ("run-1", "full", "full/file", "run1")
-    told = {name: missed(tmp_path / name, "a run") for name in names}
-    assert told["run-1"].endswith("expected a run, found an empty folder")
-    assert told["full"].endswith("found a folder without it")
-    assert told["full/file"].endswith("found a file")
-    assert told["run1"].endswith(f"found nothing there; did you mean '{tmp_path / 'run-1'}'?")
