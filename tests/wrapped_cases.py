@@ -12,10 +12,12 @@ from spikingjelly.activation_based import functional, layer, neuron, surrogate
 from torch import nn
 
 from spikedoor.attack import Attack, Patch
+from spikedoor.snn.signal import Signal
 from spikedoor.testing.cases import Case, digits
-from spikedoor.victim import wrap_module
+from spikedoor.victim import Stage, wrap_module
 
 STEPS = 4
+SHAPE = (1, 8, 8)
 
 
 def lif(**settings):
@@ -87,4 +89,16 @@ def planted():
     attack = Attack(trigger=Patch(size=2), target=0, rate=0.1)
     train = attack.poison(data.train, 0)
     net = fit(residual("m"), *tensors(train), epochs=4)
-    return Case(wrap_module(net, (1, 8, 8), data.train.classes, STEPS), data, train, attack)
+    return Case(wrap_module(net, SHAPE, data.train.classes, STEPS), data, train, attack)
+
+
+def frames(steps: int = STEPS, samples: int = 7) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(3)
+    return torch.rand(steps, samples, *SHAPE, generator=generator) * 3
+
+
+def ours(stage: Stage, x: torch.Tensor) -> torch.Tensor:
+    """What comes before the readout, at each step; of one image, shown at all of them."""
+    shown = x.flatten(0, 1) if x.dim() == 5 else x
+    with torch.no_grad():
+        return stage.network(Signal(shown, stage.steps, x.shape[-4]))
