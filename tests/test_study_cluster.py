@@ -4,7 +4,7 @@ import pytest
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (pip install 'spikedoor[ray]')")
 
-from test_study_campaign import campaign, done, measured  # noqa: E402
+from campaign_cases import campaign, done, measured  # noqa: E402
 
 from spikedoor.errors import ConfigError  # noqa: E402
 from spikedoor.study import engine_of  # noqa: E402
