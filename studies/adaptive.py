@@ -12,6 +12,7 @@ the training data alone.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -66,15 +67,17 @@ def main() -> None:
     for detector in given.detectors:
         setting = {**base, "defence": {"method": detector, "clean": given.clean}}
         own = measured(setting, FORMS, (ATTACKER,), given)
-        able = [
-            row for row in own.rows if row["attack_success"] and row["attack_success"] >= ENOUGH
-        ]
-        best = min(able, key=lambda row: row["auroc"])
-        tuned = FORMS[[row["attack"] for row in own.rows].index(best["attack"])]
+        tuned = FORMS[[row["attack"] for row in own.rows].index(least_told(own.rows)["attack"])]
         for label, form in (("plain", PLAIN), ("tuned", tuned)):
             (row,) = measured(setting, [form], VICTIMS, given).mean().rows
             cells = [share(row, name) for name in MEASURES]
             print(f"| {detector} | {label}: {row['attack']} | {' | '.join(cells)} |", flush=True)
+
+
+def least_told(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return the form that the detector tells least, of those that are attack enough."""
+    able = [row for row in rows if row["attack_success"] and row["attack_success"] >= ENOUGH]
+    return min(able, key=lambda row: row["auroc"])
 
 
 def share(row: dict[str, Any], name: str) -> str:

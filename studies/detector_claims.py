@@ -10,6 +10,7 @@ how much of the 1 % that it isolates is poison. One CSV row a seed.
 from __future__ import annotations
 
 import argparse
+import math
 
 import spikedoor as sd
 from spikedoor.attack import Patch
@@ -48,7 +49,7 @@ def row(seed: int) -> str:
     told = isolation.detect(victim["ann"], Defender.of(data.train, 0.05, more, seed))
     values = [
         scores.clean_accuracy.value,
-        scores.attack_success.value,
+        scores.attack_success.value if scores.attack_success else math.nan,
         *(area.value for area in found),
         auroc(told.scores, more.poisoned).value,
         more.poisoned[told.flagged].mean(),
@@ -58,7 +59,7 @@ def row(seed: int) -> str:
 
 def main() -> None:
     """Print one row a seed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", default="0,1,2", help="seeds, with commas")
     print(",".join(COLUMNS), flush=True)
     for seed in parser.parse_args().seeds.split(","):

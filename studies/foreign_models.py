@@ -113,7 +113,7 @@ def main() -> None:
             if not (root / case.name).exists():
                 case.train(root)
             advance()
-    pairs = [(case, road) for case in there for road in case.of.roads]
+    pairs: list[tuple[Case, Road]] = [(case, road) for case in there for road in case.of.roads]
     with bar("audit", len(pairs)) as advance:
         for case, road in sorted(pairs, key=lambda pair: pair[0].seed):
             advance(0, note=f"{case.name}, {road}")

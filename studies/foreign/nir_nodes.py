@@ -28,8 +28,8 @@ def write(graph: nir.NIRGraph, net: nn.Module, x: Tensor, path: Path) -> None:
     for name, module in net.named_children():
         size = np.array(x.shape[1:])
         node = graph.nodes[name]
-        if isinstance(module, nn.Conv2d):
-            node.input_shape = size[1:]
+        if isinstance(node, nir.Conv2d):
+            node.input_shape = x.shape[2], x.shape[3]
         elif isinstance(module, nn.AvgPool2d):
             sides = np.array([module.kernel_size] * 2)
             graph.nodes[name] = nir.AvgPool2d(sides, sides, np.zeros(2, int))

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import norse.torch as norse
+import norse.torch as norse  # pyright: ignore[reportMissingImports]
 import torch
 from foreign import nir_nodes
 from foreign.training import classes, trained

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import sinabs
-import sinabs.layers as sl
+import sinabs  # pyright: ignore[reportMissingImports]
+import sinabs.layers as sl  # pyright: ignore[reportMissingImports]
 import torch
 from foreign import nir_nodes
 from foreign.training import classes, trained
-from sinabs.activation import MultiSpike, SingleSpike
+from sinabs.activation import MultiSpike, SingleSpike  # pyright: ignore[reportMissingImports]
 from torch import Tensor, nn
 
 STEPS = 4

@@ -83,7 +83,7 @@ def export(net: nn.Module, path: Path) -> None:
     for module in net.modules():
         if isinstance(module, snn.Leaky):
             shape = module.mem.shape[1:]
-            module.beta = module.beta.expand(shape).clone()
-            module.threshold = module.threshold.expand(shape).clone()
+            for name in ("beta", "threshold"):
+                setattr(module, name, getattr(module, name).expand(shape).clone())
     utils.reset(net)
     nir.write(path, export_to_nir(net, sample, ignore_dims=[0]))
