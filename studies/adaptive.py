@@ -77,6 +77,10 @@ def main() -> None:
 def least_told(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Return the form that the detector tells least, of those that are attack enough."""
     able = [row for row in rows if row["attack_success"] and row["attack_success"] >= ENOUGH]
+    if not able:
+        raise SystemExit(
+            f"no form of the attack reaches {ENOUGH:.0%} ASR; train longer or on more data"
+        )
     return min(able, key=lambda row: row["auroc"])
 
 

@@ -61,8 +61,9 @@ def main() -> None:
     """Print one row a seed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", default="0,1,2", help="seeds, with commas")
+    given = parser.parse_args()
     print(",".join(COLUMNS), flush=True)
-    for seed in parser.parse_args().seeds.split(","):
+    for seed in given.seeds.split(","):
         print(row(int(seed)), flush=True)
 
 

@@ -2,13 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from cli_cases import files
 
@@ -51,15 +51,6 @@ def test_version(cli):
 def test_bare_call_shows_help(cli):
     assert cli() == cli("--help")
     assert "spikedoor run experiment.toml" in cli()[1]
-
-
-@pytest.mark.parametrize(
-    "verb", ["demo", "run", "reproduce", "check", "preview", "probe", "list", "show", "env"]
-)
-def test_every_verb_explains_itself(cli, verb):
-    code, out, err = cli(verb, "--help")
-    assert (code, err) == (0, "")
-    assert out.startswith(f"Usage: spikedoor {verb}")
 
 
 # Running
@@ -219,6 +210,10 @@ def test_terminal_gets_a_table_and_no_colour_is_honoured(tmp_path, tiny, colour)
     assert running.returncode == 0
     assert "LR_B" in shown
     assert "─" in shown
-    assert ("\x1b[1m" in shown) == colour or not colour
-    colours = [f"\x1b[{code}m" for code in np.r_[30:38, 90:98]]
-    assert not any(code in shown for code in colours)
+    styles = {
+        int(code or 0)
+        for codes in re.findall(r"\x1b\[([\d;]*)m", shown)
+        for code in codes.split(";")
+    }
+    assert 1 in styles or not colour  # bold
+    assert not styles & {*range(30, 49), *range(90, 108)}

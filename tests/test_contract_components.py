@@ -127,7 +127,10 @@ def test_member(family, name, check):
 
 @pytest.mark.parametrize(
     "cls",
-    [cls for cls in subclasses(Component) if ours(cls) and not hasattr(cls, "family")],
+    sorted(
+        (cls for cls in subclasses(Component) if ours(cls) and not hasattr(cls, "family")),
+        key=lambda cls: cls.__qualname__,
+    ),
     ids=lambda cls: cls.__name__,
 )
 def test_components_of_no_family_keep_the_same(cls):
