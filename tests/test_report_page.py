@@ -390,6 +390,36 @@ def test_what_cannot_be_left_out_makes_no_page():
         page(Content("t", "q", "v", ({"title": "t", "note": "n" * MOST},)))
 
 
+def test_what_no_part_plans_is_not_missing():
+    def about(rule, trigger, rate, method=None):
+        auroc = dict.fromkeys(("auroc", "auroc.low", "auroc.high", "auroc.count"), 0.7)
+        attack = {"attack.trigger": trigger, "attack.rate": rate}
+        names = {"part": "defended" if method else "attacked", "rule": rule, "stage": rule}
+        return names | attack | {"defence.method": method} | (auroc if method else {})
+
+    crossed = [("patch", 0.01), ("patch", 0.1), ("blended", 0.01)]
+    done = [*(("direct", *one) for one in crossed), ("ann", "patch", 0.1)]
+    done.append(("direct", "patch", 0.1, "strip"))
+    rows = [row(0, 0.9, 0.8, **about(*one)) for one in done]
+    rows.insert(3, missing(0, "out of memory", **about("direct", "blended", 0.1)))
+    table = Table.of(rows).mean()
+    study, leaders = of_study("two", table, ""), of_leaderboard({"two": table}, "")
+    for content, name, ahead in ((study, "The board", 1), (leaders, "two", 3)):
+        attacks = section(content, f"{name}: attacks")["table"]
+        assert attacks["columns"][ahead:] == [
+            f"rate {rate}, {trigger}" for trigger, rate in [*crossed, ("blended", 0.1)]
+        ]
+        cells = {line[0]: line[ahead:] for line in attacks["rows"]}
+        planned = {method: [c is not None for c in line] for method, line in cells.items()}
+        assert planned == {"LR_B direct": [True] * 4, "ann": [False, True, False, False]}
+        gaps = [c["small"] for c in cells["LR_B direct"] if c["text"] == "missing"]
+        assert gaps == ["out of memory"]
+        detectors = section(content, f"{name}: detectors")["table"]
+        assert detectors["columns"][ahead:] == ["LR_B direct, rate 0.1, patch"]
+        assert [line[0] for line in detectors["rows"]] == ["strip"]
+    assert "1 of 6 cells" in leaders.verdict
+
+
 @pytest.fixture
 def ranking():
     def defended(method, trigger, stage, clean=None, attack=None, reason=None, **measured):

@@ -13,9 +13,8 @@ from spikedoor.records.query import Table
 from spikedoor.report.charts.overhead import times
 from spikedoor.report.charts.series import TITLES, Row
 from spikedoor.report.page.board import (
-    BOARD,
     axes_of,
-    board,
+    boards,
     final_rows,
     named_by,
     share,
@@ -62,7 +61,7 @@ def of_study(
         {"title": "Migration by time steps", "charts": _over(converted, along, "T", _MIGRATION)},
         {"title": "Detectors", "charts": _detectors(final, own)},
         {"title": "What a repair leaves", "note": _TRADE, "charts": _repairs(final, own)},
-        {"title": "The board", "note": BOARD, "table": board(final, own)},
+        *boards(table),
         {"title": "The triggers", **(triggers or {})},
         {"title": "Time", "note": _TIME, "charts": _overhead(table)},
         {"title": "Every row", "note": layout(table).note, "table": _table(table, axes)},
