@@ -143,10 +143,14 @@ def test_a_part_and_a_stage_that_are_called_like_their_rule_are_told_once():
     assert methods == ["LR_B direct", "LR_H hybrid", "ann"]
     assert {"part", "rule"} <= set(section(found, "Every row")["table"]["columns"])
 
-    # Parts that say more than the rule stay.
-    parts = [one | {"part": f"{one['part']}, {one['attack.trigger']}"} for one in plain]
-    board = section(of_study("more", Table.of(parts), ""), "The board")["table"]["rows"]
-    assert board[0][0] == "LR_B direct, direct, patch"
+    # Parts that say no more than rule and trigger are left out, those that say more are not.
+    for said, more, name in (
+        ("attack.trigger", ("",), "LR_B direct"),
+        ("rule", (" wide", " narrow"), "LR_B direct, direct wide"),
+    ):
+        parts = [one | {"part": one[said] + width} for one in plain for width in more]
+        board = section(of_study("more", Table.of(parts), ""), "The board")["table"]["rows"]
+        assert board[0][0] == name
 
     score = dict.fromkeys(("auroc", "auroc.low", "auroc.high", "auroc.count"), 0.7)
     looked = [
@@ -158,6 +162,26 @@ def test_a_part_and_a_stage_that_are_called_like_their_rule_are_told_once():
     assert section(found, "The board")["table"]["columns"] == ["method", "LR_B direct", "ann"]
     (chart,) = section(found, "Detectors")["charts"]
     assert [one["name"] for one in chart["series"]] == ["LR_B direct", "ann"]
+
+
+def test_a_verdict_names_its_ends_in_few_words():
+    def of(rule, trigger, rate, success):
+        stage, part, steps = {"direct": ("direct", "LR_B", 4)}.get(rule, ("converted", "late", 64))
+        about = {"rule": rule, "stage": stage, "part": part, "T": steps}
+        return row(0, 0.9, success, **about, attack__rate=rate, attack__trigger=trigger)
+
+    small, large = (f"event-static(size={size}, rate=40)" for size in (3, 5))
+    flash = "event-flash(rate=50)"
+    rows = [
+        of("direct", small, 0.01, 0.1),
+        of("direct", large, 0.1, 0.3),
+        of("direct", flash, 0.1, 0.5),
+        of("conversion", large, 0.1, 0.6),
+        of("conversion", flash, 0.1, 0.9),
+    ]
+    verdict = of_study("events", Table.of(rows), "").verdict
+    assert f"(LR_B, rate 0.01, {small})" in verdict
+    assert "(LR_C, rate 0.1, event-flash)" in verdict
 
 
 def test_steps_come_from_their_own_rows_and_times_from_each_stage_once():

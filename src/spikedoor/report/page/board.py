@@ -8,7 +8,7 @@ from typing import Any
 from spikedoor.errors import ConfigError
 from spikedoor.records.columns import companions, identification
 from spikedoor.records.query import Table
-from spikedoor.report.charts.series import Row, final_stages, follows, named
+from spikedoor.report.charts.series import Row, final_stages, named
 from spikedoor.report.page.content import Content, cell, filled
 
 __all__ = ["axes_of", "boards", "final_rows", "named_by", "of_leaderboard", "share", "telling"]
@@ -127,10 +127,17 @@ def axes_of(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
     return [c for c in found if not (c == "rule.steps" and "T" in found)]
 
 
-def telling(axes: Sequence[str], rows: Sequence[Row]) -> list[str]:
-    """Return the axes to name rows by: no part or stage that the name of the rule says already."""
-    said = [c for c in ("part", "stage") if "rule" in axes and follows(rows, c, "rule")]
-    return [c for c in axes if c not in said]
+def telling(
+    axes: Sequence[str], rows: Sequence[Row], idle: Sequence[str] = ("stage", "part")
+) -> list[str]:
+    """Return the axes to name rows by: without what is idle, if the others say it already."""
+    kept = list(axes)
+    for name in idle:
+        rest = [c for c in kept if c != name]
+        found = ({tuple(row[c] for c in some) for row in rows} for some in (rest, kept))
+        if len(next(found)) == len(next(found)):
+            kept = rest
+    return kept
 
 
 def final_rows(table: Table) -> list[Row]:

@@ -20,7 +20,8 @@ from spikedoor.report.page.board import (
     share,
     telling,
 )
-from spikedoor.report.page.content import Content, filled, point
+from spikedoor.report.page.content import Content, cell, filled, point
+from spikedoor.report.rows import label
 
 __all__ = ["of_study"]
 
@@ -91,10 +92,13 @@ def _verdict(rows: Sequence[Row], axes: Sequence[str]) -> str:
     """Return how far the attacks got, what repairs left of them, and how many rows are missing."""
     repaired = [row for row in rows if row.get("stage") == "repaired"]
     attacked = [row for row in rows if row.get("stage") != "repaired"]
+    victims = [c for c in axes if not c.startswith("defence.")]  # a detector leaves them alone
     told = [
-        f"{what} {_told(known[0], 'attack_success')} ({named_by(known[0], axes)}) to "
-        f"{_told(known[-1], 'attack_success')} ({named_by(known[-1], axes)})."
-        for what, group in (("ASR goes from", attacked), ("Repairs leave", repaired))
+        f"{what} {_end(known[0], known, by)} to {_end(known[-1], known, by)}."
+        for what, group, by in (
+            ("ASR goes from", attacked, victims),
+            ("Repairs leave", repaired, axes),
+        )
         if (known := _ranked(group))
     ]
     missing = sum(row.get("status") == "missing" for row in rows)
@@ -106,6 +110,32 @@ def _verdict(rows: Sequence[Row], axes: Sequence[str]) -> str:
 def _ranked(rows: Sequence[Row]) -> list[Row]:
     known = [row for row in rows if row.get("attack_success") is not None]
     return sorted(known, key=lambda row: row["attack_success"])
+
+
+def _end(row: Row, rows: Sequence[Row], axes: Sequence[str]) -> str:
+    """Return the ASR of a row, with the fewest words that tell it from the others."""
+    low, high, _ = companions("attack_success")
+    made = cell(row["attack_success"], row.get(low), row.get(high))
+    assert made is not None
+    return f"{made['text']} {made['small']} ({_in_brief(row, rows, axes)})"
+
+
+def _in_brief(row: Row, rows: Sequence[Row], axes: Sequence[str]) -> str:
+    """Return what tells a row apart; tables have the settings, and what follows from the rest."""
+    kept = telling(axes, rows, ("T", "stage", "part"))
+    brief = {c: _short(row[c], {one[c] for one in rows}) for c in kept}
+    if "rule" in kept:
+        brief["rule"] = label(str(row["rule"])).partition(" ")[0]
+        if str(brief.get("part", "")).startswith(brief["rule"]):
+            kept = [c for c in kept if c != "rule"]
+    return named_by(brief, kept)
+
+
+def _short(value: Any, values: set[Any]) -> Any:
+    """Return a component without its settings, where its name alone tells it apart."""
+    names = [str(one).partition("(")[0] for one in values]
+    short = str(value).partition("(")[0]
+    return short if isinstance(value, str) and names.count(short) == 1 else value
 
 
 def _told(row: Row, name: str) -> str:
@@ -155,8 +185,9 @@ def _over(
                 lambda row: named_by(row, axes, apart),
                 lambda row, name=name: _point(row, row[x], name, f"{x} = {row[x]}"),
             )
-            if any(len(line["points"]) > 1 for line in found):
-                drawn[TITLES[name].removesuffix(" (%)")] = found
+            lines = [line for line in found if len(line["points"]) > 1]
+            if lines:
+                drawn[TITLES[name].removesuffix(" (%)")] = lines
         shape: dict[str, Any] = {"x": x, "y": "%", "log": True}
         if max((len(lines) for lines in drawn.values()), default=0) > _CROWD:
             drawn, shape = _turned(drawn), {**shape, "small": True}
