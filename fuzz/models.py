@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -11,13 +13,14 @@ from spikedoor.attack import PoisonPlan
 from spikedoor.attack.triggers.learned import packed_weights, unpacked_weights
 from spikedoor.evaluation import Evaluation
 from spikedoor.metrics import Answers
+from spikedoor.metrics.findings import Detected, Detection
 from spikedoor.records import Gallery, Record
 from spikedoor.records.conditions import Condition
 from spikedoor.records.entry import _decode, _seal, encode
 from spikedoor.records.samples import Film, Samples
 from spikedoor.records.store import Store
 from spikedoor.records.traces import Course, OutputTraces, Probed
-from spikedoor.study import Campaign
+from spikedoor.study import Campaign, kept
 from spikedoor.study.index import Index
 from spikedoor.study.preset import load_preset
 from spikedoor.study.results import rows
@@ -29,6 +32,15 @@ import store_cases  # isort: skip (target.py says where the tests are)
 import victim_cases  # isort: skip
 
 KEYS = (b"blueprint", b"architecture", b"width", b"shape", b"neuron", b"steps", b"dtype")
+INDEXED = b"""
+base = "digits"
+set.data = { name = "digits", test_limit = 6 }
+[[parts]]
+set.rule = { name = "conversion", steps = 4 }
+grid.defence.method = ["strip", "clp"]
+[[parts]]
+set.rule = { name = "direct", steps = 2 }
+"""
 TOML = (
     b"[data]",
     b"[attack]",
@@ -115,18 +127,78 @@ def _read_sweep(data: bytes) -> None:
         sweep.experiments()
 
 
-def _index() -> list[bytes]:
-    store, sweep = Store(scratch() / "indexed"), _put({"sweep.toml": _sweeps()[0]}, "toml")
-    Campaign.of(load_sweep(sweep / "sweep.toml"), store).index.write(store, "seed")
-    return [(store.folder / "indexes" / "seed.json").read_bytes()]
+@cache
+def _index() -> bytes:
+    """Return the index of a sweep, all of whose results are in the store, under short keys."""
+    store, sweep = Store(scratch() / "indexed"), _put({"sweep.toml": INDEXED}, "toml")
+    index = Campaign.of(load_sweep(sweep / "sweep.toml"), store).index
+    text = index.model_dump_json()
+    for i, key in enumerate(index.made):  # a changed digit leads to another result
+        text = text.replace(key, f"{i:064x}")
+    (truth,) = index.tests.values()
+    for i, made in enumerate(index.made.values()):
+        store.write(f"{i:064x}", made.kind, _result(made.kind, truth.labels), config={})
+    return text.encode()
+
+
+def _result(kind: str, labels: tuple[int, ...]) -> dict[str, bytes]:
+    """Return a result of a kind as files: of some samples after each of four steps."""
+    if kind == "poison":
+        return {}
+    if kind not in kept.KINDS:
+        about = {"stages": [{"notes": {"training": {"seconds_to_best": 1.0}}}]}
+        return {"victim.json": json.dumps(about).encode()}
+    scores, rates = np.arange(len(labels)), np.full((4, len(labels)), 0.1)
+    results = {
+        "answers": np.tile(labels, (4, 1)),
+        "activity": (("a", "b"), rates[:, :2], rates),
+        "operations": np.full(len(labels), 9.0),
+        "detection": Detected(Detection(scores, 3.0), scores < 2),
+    }
+    return kept.packed(kind, results[kind])
 
 
 def _read_index(data: bytes) -> None:
+    _index()  # fills the store
     store = Store(scratch() / "indexed")
     _put({"one.json": data}, "indexed/indexes")
     index = Index.read(store, "one")
     if index is not None:
-        rows(index, store)
+        rows(index, store, every_step=True)
+
+
+def _values() -> tuple[Any, list[tuple[Any, Any]]]:
+    """Return the index as JSON, and where each of its values stands: in what, and under which key.
+
+    A value is changed by setting it there.
+    """
+    index = json.loads(_index())
+    found, ahead = [], [index]
+    while ahead:
+        inner = ahead.pop()
+        for key, value in list(inner.items() if isinstance(inner, dict) else enumerate(inner)):
+            if isinstance(value, dict | list):
+                ahead.append(value)
+            else:
+                found.append((inner, key))
+    return index, found
+
+
+def _read_changed_index(data: bytes) -> None:
+    """Read an index that is whole but for a value: two bytes choose which, the rest is JSON."""
+    index, places = _values()
+    inner, key = places[int.from_bytes(data[:2], "big") % len(places)]
+    text = data[2:].decode("utf-8", "replace")
+    try:
+        inner[key] = json.loads(text)
+    except (ValueError, RecursionError):
+        inner[key] = text
+    _read_index(json.dumps(index).encode())
+
+
+def _index_values() -> list[bytes]:
+    values = enumerate(_values()[1])
+    return [i.to_bytes(2, "big") + json.dumps(one[key]).encode() for i, (one, key) in values][::5]
 
 
 def _read_setting(data: bytes) -> None:
@@ -159,7 +231,10 @@ TARGETS = {
     ),
     "experiment": Target(_experiments, _read_experiment, TOML),
     "sweep": Target(_sweeps, _read_sweep, TOML),
-    "index": Target(_index, _read_index, (b"answers", b"inputs", b"stages", b"version")),
+    "index": Target(
+        lambda: [_index()], _read_index, (b"answers", b"inputs", b"stages", b"version")
+    ),
+    "index-value": Target(_index_values, _read_changed_index, (b"null", b"[]", b"{}", b"1e9")),
     "setting": Target(
         lambda: [b"--set a.b=0.1", b"--set a.b={c = 2}", b"--where x in 4,8"], _read_setting
     ),

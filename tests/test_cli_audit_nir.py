@@ -57,6 +57,14 @@ def test_what_the_file_does_not_say_is_asked_for(file, arguments, told):
     assert told in str(audit(file, *arguments).exception)
 
 
+@pytest.mark.parametrize("verb", [("audit",), ("repair", "--with", "fine-tuning", "--out", "new")])
+def test_a_file_that_is_missing_is_told_before_anything_is_asked(cli, file, verb):
+    near = file.replace("model", "modle")
+    code, _, err = cli(*verb, near)
+    assert (code, err.count("\n")) == (3, 1)
+    assert f"{near}: expected a NIR file, found nothing there; did you mean '{file}'" in err
+
+
 def test_options_of_a_file_are_refused_elsewhere():
     found = audit("--data", "digits", "--steps", "4").exception
     assert "--steps goes with a NIR file" in str(found)

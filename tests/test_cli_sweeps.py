@@ -255,6 +255,20 @@ def test_an_index_is_found_by_what_the_file_says_and_read_with_care(tmp_path, sw
             Index.read(store, name)
 
 
+def test_the_index_of_a_sweep_stays_as_long_as_its_pin(cli, tmp_path, sweep):
+    store, name = Store(tmp_path / "store"), identity(sweep)
+    campaign = Campaign.of(load_sweep(sweep), store)
+    campaign.index.write(store, name)
+    store.pin("rates", [node.key for node in campaign.nodes()])
+    collect = ("store", "gc", "store", "--grace", 0, "--delete")
+    assert cli(*collect)[0] == 0
+    assert Index.read(store, name) == campaign.index
+    store.unpin("rates")
+    code, out, _ = cli(*collect)
+    assert (code, out.split()[:1]) == (0, ["indexes"])
+    assert Index.read(store, name) is None
+
+
 def test_an_index_that_asks_for_other_steps_than_there_are_is_refused(cli, tmp_path, sweep):
     assert cli("sweep", sweep)[0] == 0
     store, name = Store(tmp_path / "runs" / "store"), identity(sweep)

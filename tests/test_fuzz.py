@@ -3,6 +3,8 @@
 Files in tests/corpus/TARGET/ once broke a reader, or are of the kind that breaks readers.
 """
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +19,9 @@ from test_events_packed import FLIPS, damaged
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent))
 
+from fuzz import models  # noqa: E402
 from fuzz.run import changed, check, targets  # noqa: E402
+from spikedoor.errors import DataError  # noqa: E402
 
 TARGETS = targets()
 CORPUS = sorted(path for path in (HERE / "corpus").glob("*/*"))
@@ -58,6 +62,44 @@ def test_what_once_broke_a_reader(path):
     start = time.process_time()
     check(TARGETS[path.parent.name], path.read_bytes())
     assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "other"),
+    [
+        ("answers", "detection"),
+        ("detection", "operations"),
+        ("activity", "answers"),
+        ("direct", "ann"),
+    ],
+)
+def test_an_index_whose_results_are_of_another_kind_is_refused(kind, other):
+    index = json.loads(models._index())
+    kinds = {key: made["kind"] for key, made in index["made"].items()}
+    one, two = (
+        next(k for k, found in kinds.items() if found == wanted) for wanted in (kind, other)
+    )
+    readings = json.dumps(index["readings"])
+    index["readings"] = json.loads(readings.replace(one, "?").replace(two, one).replace("?", two))
+    index["made"][one]["kind"], index["made"][two]["kind"] = other, kind
+    with pytest.raises(DataError, match="the index tells of"):
+        models._read_index(json.dumps(index).encode())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda index: index["readings"][1]["steps"].update(converted=1), None),
+        (lambda index: index["readings"][1]["steps"].update(repaired=5), "answers after 5 steps"),
+        (lambda index: next(iter(index["tests"].values()))["labels"].pop(), "to 5 samples"),
+    ],
+    ids=["fewer steps of one stage", "more steps", "fewer labels"],
+)
+def test_an_index_that_does_not_fit_its_results_is_read_as_far_as_it_goes(wrong, told):
+    index = json.loads(models._index())
+    wrong(index)
+    with pytest.raises(DataError, match=told) if told else contextlib.nullcontext():
+        models._read_index(json.dumps(index).encode())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is told by Linux")

@@ -1,15 +1,20 @@
 """Components of others: from a named file, from a package with an entry point, in workers."""
 
 import os
+import shlex
 import sys
 import textwrap
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from cli_cases import TINY
 
 from spikedoor import plugins, registry
+from spikedoor.attack.triggers.base import TRIGGERS
 from spikedoor.cli.catalogue import family as registry_of
 from spikedoor.errors import PluginError
+from spikedoor.records import Record
 from spikedoor.registry import Family
 from spikedoor.study.nodes import Node
 
@@ -48,6 +53,16 @@ class Ball(Component):
 
     size: int = 1
     """Its size."""
+'''
+
+
+PATCH = '''
+from spikedoor.attack.triggers import TRIGGERS
+from spikedoor.attack.triggers.patch import Patch
+
+@TRIGGERS.register("ball")
+class Ball(Patch):
+    """A patch under another name."""
 '''
 
 
@@ -151,6 +166,29 @@ def test_an_entry_point_of_a_package_joins(tmp_path, monkeypatch):
     del sys.modules["toy_shop"]
     with pytest.raises(PluginError, match=r"entry point 'ball' of spikedoor\.toy .*: Zero"):
         toys(monkeypatch).names()
+
+
+def test_the_page_of_a_run_has_the_command_that_repeats_it_with_its_plug_ins(cli, monkeypatch):
+    monkeypatch.setenv(plugins.VARIABLE, "")
+    monkeypatch.setattr(TRIGGERS, "_members", dict(TRIGGERS._members))
+    monkeypatch.setattr(registry, "_code", dict(registry._code))
+    Path("my plug-ins").mkdir()
+    Path("my plug-ins/ball.py").write_text(PATCH)
+    Path("unused.py").touch()
+    Path("tiny.toml").write_text(TINY.replace('"patch"', '"ball"'))
+    use = ("--plugin", "my plug-ins/ball.py", "--plugin", "unused.py")
+    assert cli("run", "tiny.toml", "--out", "one", *use)[0] == 0
+    first = Record.read("one")
+    assert first.plugins == {"my plug-ins/ball.py": sha256(PATCH.encode()).hexdigest()}
+    assert cli("report", "one")[0] == 0
+    page = Path("report.html").read_text()
+    told = "spikedoor run one/record.json --plugin 'my plug-ins/ball.py'"
+    assert f'"{told}"' in page
+    assert first.plugins["my plug-ins/ball.py"] in page
+    monkeypatch.setenv(plugins.VARIABLE, "")
+    assert cli(*shlex.split(told)[1:], "--out", "two")[0] == 0
+    again = Record.read("two").evaluation.answers["direct"]
+    assert (again.clean == first.evaluation.answers["direct"].clean).all()
 
 
 @pytest.mark.parametrize("key", ["plugins", "plugin", plugins.VARIABLE])

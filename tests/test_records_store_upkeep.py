@@ -1,5 +1,6 @@
 """A store is checked, measured and cleaned without harm to what is wanted."""
 
+import json
 import os
 import time
 
@@ -113,6 +114,21 @@ def test_failures_of_what_is_wanted_stay(graph):
     gc(graph, dry_run=False)
     assert graph.failure(key("not made yet")) == "why"
     assert graph.failure(key("forgotten")) is None
+
+
+def test_an_index_goes_with_the_first_of_its_results(graph):
+    made = {"kept": ["answers", "max"], "awaited": ["not made yet"], "let go": ["answers", "ann-2"]}
+    (graph.folder / "indexes").mkdir()
+    for name, results in made.items():
+        told = {"made": {key(one): {"kind": "any"} for one in results}}
+        (graph.folder / "indexes" / f"{name}.json").write_text(json.dumps(told))
+    for name, damaged in (("cut", '{"made'), ("deep", "[" * 99999), ("other", '{"made": [1]}')):
+        (graph.folder / "indexes" / f"{name}.json").write_text(damaged)
+    assert not any(g.what == "index" for g in gc(graph))
+    age(graph)
+    gone = [g.path.name for g in gc(graph, dry_run=False) if g.what == "index"]
+    assert gone == ["let go.json"]
+    assert len(os.listdir(graph.folder / "indexes")) == 5
 
 
 def test_a_claim_that_is_held_stays(store):

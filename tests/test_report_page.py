@@ -143,10 +143,14 @@ def test_a_part_and_a_stage_that_are_called_like_their_rule_are_told_once():
     assert methods == ["LR_B direct", "LR_H hybrid", "ann"]
     assert {"part", "rule"} <= set(section(found, "Every row")["table"]["columns"])
 
-    # Parts that say more than the rule stay.
-    parts = [one | {"part": f"{one['part']}, {one['attack.trigger']}"} for one in plain]
-    board = section(of_study("more", Table.of(parts), ""), "The board")["table"]["rows"]
-    assert board[0][0] == "LR_B direct, direct, patch"
+    # Parts that say no more than rule and trigger are left out, those that say more are not.
+    for said, more, name in (
+        ("attack.trigger", ("",), "LR_B direct"),
+        ("rule", (" wide", " narrow"), "LR_B direct, direct wide"),
+    ):
+        parts = [one | {"part": one[said] + width} for one in plain for width in more]
+        board = section(of_study("more", Table.of(parts), ""), "The board")["table"]["rows"]
+        assert board[0][0] == name
 
     score = dict.fromkeys(("auroc", "auroc.low", "auroc.high", "auroc.count"), 0.7)
     looked = [
@@ -158,6 +162,26 @@ def test_a_part_and_a_stage_that_are_called_like_their_rule_are_told_once():
     assert section(found, "The board")["table"]["columns"] == ["method", "LR_B direct", "ann"]
     (chart,) = section(found, "Detectors")["charts"]
     assert [one["name"] for one in chart["series"]] == ["LR_B direct", "ann"]
+
+
+def test_a_verdict_names_its_ends_in_few_words():
+    def of(rule, trigger, rate, success):
+        stage, part, steps = {"direct": ("direct", "LR_B", 4)}.get(rule, ("converted", "late", 64))
+        about = {"rule": rule, "stage": stage, "part": part, "T": steps}
+        return row(0, 0.9, success, **about, attack__rate=rate, attack__trigger=trigger)
+
+    small, large = (f"event-static(size={size}, rate=40)" for size in (3, 5))
+    flash = "event-flash(rate=50)"
+    rows = [
+        of("direct", small, 0.01, 0.1),
+        of("direct", large, 0.1, 0.3),
+        of("direct", flash, 0.1, 0.5),
+        of("conversion", large, 0.1, 0.6),
+        of("conversion", flash, 0.1, 0.9),
+    ]
+    verdict = of_study("events", Table.of(rows), "").verdict
+    assert f"(LR_B, rate 0.01, {small})" in verdict
+    assert "(LR_C, rate 0.1, event-flash)" in verdict
 
 
 def test_steps_come_from_their_own_rows_and_times_from_each_stage_once():
@@ -388,6 +412,36 @@ def test_rows_go_last_and_the_command_stays():
 def test_what_cannot_be_left_out_makes_no_page():
     with pytest.raises(ConfigError, match=r"at most 5\.0 MB"):
         page(Content("t", "q", "v", ({"title": "t", "note": "n" * MOST},)))
+
+
+def test_what_no_part_plans_is_not_missing():
+    def about(rule, trigger, rate, method=None):
+        auroc = dict.fromkeys(("auroc", "auroc.low", "auroc.high", "auroc.count"), 0.7)
+        attack = {"attack.trigger": trigger, "attack.rate": rate}
+        names = {"part": "defended" if method else "attacked", "rule": rule, "stage": rule}
+        return names | attack | {"defence.method": method} | (auroc if method else {})
+
+    crossed = [("patch", 0.01), ("patch", 0.1), ("blended", 0.01)]
+    done = [*(("direct", *one) for one in crossed), ("ann", "patch", 0.1)]
+    done.append(("direct", "patch", 0.1, "strip"))
+    rows = [row(0, 0.9, 0.8, **about(*one)) for one in done]
+    rows.insert(3, missing(0, "out of memory", **about("direct", "blended", 0.1)))
+    table = Table.of(rows).mean()
+    study, leaders = of_study("two", table, ""), of_leaderboard({"two": table}, "")
+    for content, name, ahead in ((study, "The board", 1), (leaders, "two", 3)):
+        attacks = section(content, f"{name}: attacks")["table"]
+        assert attacks["columns"][ahead:] == [
+            f"rate {rate}, {trigger}" for trigger, rate in [*crossed, ("blended", 0.1)]
+        ]
+        cells = {line[0]: line[ahead:] for line in attacks["rows"]}
+        planned = {method: [c is not None for c in line] for method, line in cells.items()}
+        assert planned == {"LR_B direct": [True] * 4, "ann": [False, True, False, False]}
+        gaps = [c["small"] for c in cells["LR_B direct"] if c["text"] == "missing"]
+        assert gaps == ["out of memory"]
+        detectors = section(content, f"{name}: detectors")["table"]
+        assert detectors["columns"][ahead:] == ["LR_B direct, rate 0.1, patch"]
+        assert [line[0] for line in detectors["rows"]] == ["strip"]
+    assert "1 of 6 cells" in leaders.verdict
 
 
 @pytest.fixture

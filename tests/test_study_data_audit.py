@@ -2,6 +2,7 @@
 
 import csv
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from spikedoor.attack import Attack, Patch
 from spikedoor.data import Digits
 from spikedoor.errors import ConfigError, DataError
+from spikedoor.report.suspects import contact_sheet
 from spikedoor.study.data_audit import audit_data
 
 DIGITS = Digits()
@@ -56,6 +58,23 @@ def test_the_command_line_names_files_and_writes_what_it_found(cli, folder, tmp_
     assert {row["name"] for row in rows if row["suspicious"] == "True"} == names
     with Image.open(tmp_path / "found" / "suspects.png") as sheet:
         assert min(sheet.size) > 400
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 10, 40])
+def test_a_contact_sheet_has_no_more_room_than_its_samples_need(count):
+    images = DIGITS.load().train.images[:count]
+    captions = [("a class of a long name", f"folder/picture_{i:09}.png") for i in range(count)]
+    sheet = contact_sheet(images, captions, f"{count} of 1437 samples named; the 40 worst")
+    rows = sheet.axes[0].get_subplotspec().get_gridspec().nrows
+    assert len(sheet.axes) - count < rows
+    sheet.draw_without_rendering()
+    drawn = sheet.get_tightbbox()
+    assert drawn.x0 >= 0
+    assert drawn.x1 <= sheet.get_figwidth()
+    names = [axes.xaxis.label.get_window_extent() for axes in sheet.axes[:count]]
+    titles = [axes.title.get_window_extent() for axes in sheet.axes[:count]]
+    for row in (names, titles):
+        assert not any(a.overlaps(b) for a, b in pairwise(row))
 
 
 def test_trusted_samples_are_a_list_of_names_or_a_folder(cli, folder, tmp_path):

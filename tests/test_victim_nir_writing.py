@@ -15,7 +15,7 @@ from spikedoor.rules.conversion import Max  # noqa: E402
 from spikedoor.rules.optimisers import Adam  # noqa: E402
 from spikedoor.snn.encoding import Direct  # noqa: E402
 from spikedoor.snn.networks import VGG, BadNet, ResNet, SmallConv  # noqa: E402
-from spikedoor.snn.neurons import IF, LIF, PLIF, SignedIF  # noqa: E402
+from spikedoor.snn.neurons import IF, LIF, PLIF, DelayedLIF, SignedIF  # noqa: E402
 from spikedoor.snn.readout import LastMembrane, MeanCurrent, MeanRate  # noqa: E402
 from spikedoor.victim import Blueprint, Probe, Stage, nir  # noqa: E402
 
@@ -107,6 +107,7 @@ def test_the_library_reads_it(tmp_path):
         (SmallConv(width=4, pool="max"), LIF(), None, "'max' cannot be written"),
         (ResNet(depth=20, width=0.5), LIF(), None, r"\(Residual\) cannot be written"),
         (SmallConv(width=4, pool="avg"), SignedIF(), None, "signed spikes"),
+        (SmallConv(width=4, pool="avg"), DelayedLIF(), None, "train with reset_mechanism='zero'"),
         (SmallConv(width=4, pool="avg"), LIF(), LastMembrane(), "'last-membrane' cannot"),
         (SmallConv(width=4, pool="avg"), None, None, "is an ANN"),
     ],

@@ -11,7 +11,7 @@ from torch import nn
 from spikedoor.errors import ConfigError
 from spikedoor.snn.neurons import IF, LIF, DelayedLIF
 from spikedoor.snn.signal import Signal
-from spikedoor.victim import Victim, from_module
+from spikedoor.victim import Victim, from_module, nir
 
 snn = pytest.importorskip("snntorch", reason="snnTorch is an oracle only; `make test` installs it")
 
@@ -91,6 +91,25 @@ def test_a_loop_over_time_is_the_same(kind):
     assert spikes.mean(0).unique().numel() > 3
     found = rates(victim, x.expand(STEPS, *x.shape))
     torch.testing.assert_close(found, spikes.mean(0), rtol=0, atol=1e-6)
+
+
+def test_the_reset_that_is_advised_for_nir_can_be_written(tmp_path):
+    pytest.importorskip("nir", reason="pip install spikedoor[nir]")
+    path = tmp_path / "model.nir"
+
+    def chain(**reset: str) -> nn.Module:
+        return hidden(lambda n: snn.Leaky(0.9, init_hidden=True, output=n == 6, **reset))
+
+    with pytest.raises(ConfigError, match="reset_mechanism='zero'"):
+        nir.write(from_module(chain(), SHAPE, 6, STEPS).final, path)
+    module = chain(reset_mechanism="zero")
+    nir.write(from_module(module, SHAPE, 6, STEPS).final, path)
+    x = torch.rand(STEPS, 9, *SHAPE, generator=torch.Generator().manual_seed(1)) * 3
+    with torch.no_grad():
+        theirs = torch.stack([module(frame)[0] for frame in x]).mean(0)
+    assert theirs.unique().numel() > 3
+    found = rates(nir.read(path, 6, STEPS), x)
+    torch.testing.assert_close(found, theirs, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("output", [True, False])

@@ -19,10 +19,10 @@ from spikedoor.plugins import explained, load_named
 if TYPE_CHECKING:
     from spikedoor.component import Component
 
-__all__ = ["Card", "Family", "code_of"]
+__all__ = ["Card", "Code", "Family", "code_of", "others"]
 
 _OURS = "spikedoor."
-_code: dict[str, str] = {}  # of components that are not ours, by name
+_code: dict[str, Code] = {}  # of components that are not ours, by name
 
 C = TypeVar("C", bound="type[Component]")
 
@@ -38,6 +38,20 @@ class Card:
 
     source: str = ""
     link: str = ""
+
+
+@dataclass(frozen=True)
+class Code:
+    """The file of a component that is not ours.
+
+    Args:
+        sha256: Of its content; of what has no file, of its name.
+        file: Its path where it may be named as a plug-in; None of what was made in a notebook or
+            is part of a package.
+    """
+
+    sha256: str
+    file: str | None
 
 
 class Family:
@@ -83,7 +97,7 @@ class Family:
             cls.card = Card(source, link)
             self._members[name] = cls
             if not cls.__module__.startswith(_OURS):
-                _code[name] = _digest(cls)
+                _code[name] = _code_of(cls)
             return cls
 
         return enter
@@ -143,11 +157,16 @@ def code_of(value: Any) -> dict[str, str]:
     Results that are kept under a hash of their configuration hang on it, so that another version
     of the file gives other keys. Of a file, what it imports is not looked at.
     """
+    return {name: code.sha256 for name, code in others(value).items()}
+
+
+def others(value: Any) -> dict[str, Code]:
+    """Return the code of components that plain values name and that are not ours, by name."""
     if isinstance(value, list | tuple):
-        return {name: code for item in value for name, code in code_of(item).items()}
+        return {name: code for item in value for name, code in others(item).items()}
     if not isinstance(value, dict):
         return {}
-    found = code_of(list(value.values()))
+    found = others(list(value.values()))
     name = value.get("name")
     return {**found, name: _code[name]} if isinstance(name, str) and name in _code else found
 
@@ -157,10 +176,11 @@ def _file_of(cls: type[Component]) -> str | None:
     return getattr(sys.modules.get(cls.__module__), "__file__", None)
 
 
-def _digest(cls: type[Component]) -> str:
+def _code_of(cls: type[Component]) -> Code:
     file = _file_of(cls)
     content = Path(file).read_bytes() if file else cls.__qualname__.encode()
-    return sha256(content).hexdigest()
+    packaged = getattr(sys.modules.get(cls.__module__), "__package__", None)
+    return Code(sha256(content).hexdigest(), None if packaged else file)
 
 
 def _address(cls: type[Component]) -> tuple[str, str]:

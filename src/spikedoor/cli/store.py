@@ -46,6 +46,7 @@ _TITLES = {
     "aside": "damaged entries set aside",
     "claim": "locks that nobody holds",
     "failure": "failures of what is not pinned",
+    "index": "indexes of sweeps that are not kept",
 }
 
 app = typer.Typer(
@@ -122,7 +123,7 @@ def collect(
     """Delete what is no longer wanted, or tell what would go.
 
     Wanted is what a sweep has pinned (DIR/pins has a file for each; remove it to let go), what is
-    new, and what these were made from.
+    new, and what these were made from. The index of a sweep goes with the first of its results.
     """
     from spikedoor.records import Usage, gc
 

@@ -52,6 +52,13 @@ def victim_of(
     from spikedoor.files import missed
     from spikedoor.victim import Victim
 
+    is_record = (folder / "record.json").is_file()
+    if foreign.is_nir(folder):
+        there, wanted = folder.is_file(), "a NIR file"
+    else:
+        there = is_record or (folder / "victim.json").is_file()
+    if not there:
+        raise MissingDataError(missed(folder, wanted))
     source = None if data is None else data_source(data, sensor, size)
     if foreign.is_nir(folder):
         if source is None:
@@ -59,9 +66,6 @@ def victim_of(
         dataset = source.load()
         victim = told.victim(folder, dataset.train)
     else:
-        is_record = (folder / "record.json").is_file()
-        if not is_record and not (folder / "victim.json").is_file():
-            raise MissingDataError(missed(folder, wanted))
         victim = Victim.load(folder / "victim" if is_record else folder)
         if source is None and is_record:
             from spikedoor.records import Record

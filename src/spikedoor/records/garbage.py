@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -9,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from spikedoor.files import remove
+from spikedoor.files import read_plain, remove
 from spikedoor.records.claims import claimed
 from spikedoor.records.entry import DamageError, load
-from spikedoor.records.layout import MARK, listed
+from spikedoor.records.layout import BAD_JSON, LARGE, MARK, listed
 from spikedoor.records.store import Store
 
 __all__ = ["GRACE_S", "Garbage", "gc"]
@@ -27,8 +28,9 @@ class Garbage:
     Args:
         path: Where it is.
         what: ``entry`` (no pin reaches it), ``leftover`` (of an interrupted process), ``aside``
-            (a damaged entry that was set aside), ``claim`` (a lock that nobody holds) or
-            ``failure`` (noted for a key that is not wanted).
+            (a damaged entry that was set aside), ``claim`` (a lock that nobody holds), ``failure``
+            (noted for a key that is not wanted) or ``index`` (of a sweep whose results are not all
+            wanted).
         bytes: Its size.
     """
 
@@ -41,7 +43,7 @@ def gc(store: Store, dry_run: bool = True, grace: float = GRACE_S) -> list[Garba
     """Collect the garbage: return what is no longer wanted and, if told so, delete it.
 
     Wanted is what a pin names, what is younger than the grace time, and all that these were made
-    from.
+    from. The index of a sweep stays as long as every result that it names is wanted.
 
     Args:
         store: Where to collect.
@@ -71,6 +73,11 @@ def _garbage(store: Store, before: float) -> Iterator[Garbage]:
         for path in _paths(store.folder / "failures")
         if not path.name.startswith(".") and path.stem not in wanted
     ]
+    candidates += [
+        ("index", path)
+        for path in _paths(store.folder / "indexes")
+        if not path.name.startswith(".") and not _indexed(path) <= wanted
+    ]
     for what, path in candidates:
         if _is_old(path, before) and (what != "claim" or _is_free(path)):
             yield Garbage(path, what, _weight(path))
@@ -91,6 +98,14 @@ def _wanted(store: Store, keys: list[str], before: float) -> set[str]:
             wanted.add(key)
             ahead += inputs.get(key, ())
     return wanted
+
+
+def _indexed(path: Path) -> set[str]:
+    """Return the keys that an index names; none of one that is damaged, which is let be."""
+    try:
+        return set(dict(json.loads(read_plain(path, LARGE))["made"]))
+    except BAD_JSON:
+        return set()
 
 
 def _leftovers(folder: Path) -> Iterator[Path]:

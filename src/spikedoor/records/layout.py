@@ -9,11 +9,11 @@ from pathlib import Path
 from spikedoor.errors import DataError, MissingDataError, OutputError, reason
 from spikedoor.files import make_folder, missed, read_plain, write_file
 
-__all__ = ["BAD_JSON", "MARK", "SCHEMA", "SMALL", "listed", "open_folder", "refuse_link"]
+__all__ = ["BAD_JSON", "LARGE", "MARK", "SCHEMA", "SMALL", "listed", "open_folder", "refuse_link"]
 
 SCHEMA = 1
 MARK = "store.json"
-SMALL = 1 << 20
+SMALL, LARGE = 1 << 20, 64 << 20
 BAD_JSON = (OSError, ValueError, LookupError, TypeError, RecursionError)
 _ROOMS = ("entries", "aside", "claims", "failures", "pins", "indexes")
 

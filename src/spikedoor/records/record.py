@@ -46,7 +46,8 @@ class Record:
     Args:
         experiment: The resolved configuration, as plain values; with the environment it repeats
             the run.
-        environment: Versions, processor, threads.
+        environment: Versions, processor, threads, and "plugins": the SHA-256 of the files of others
+            that the experiment needs, by path.
         data: Name, sizes and checksums of the data set.
         poison: Count, set rate and class rate of the poisoned samples.
         stages: By stage of the victim: steps, and the notes of its training or conversion.
@@ -78,6 +79,15 @@ class Record:
     def rule(self) -> str:
         """Name of the learning rule."""
         return self.experiment["rule"]["name"]
+
+    @property
+    def plugins(self) -> dict[str, str]:
+        """SHA-256 of each file of others' code that the run was made with, by path.
+
+        None in records of before it was kept.
+        """
+        found = self.environment.get("plugins")
+        return {str(f): str(code) for f, code in found.items()} if isinstance(found, dict) else {}
 
     def to_json(self) -> dict[str, Any]:
         """Return the readable part: everything but the arrays, with the scores worked out."""

@@ -38,11 +38,10 @@ from spikedoor.records.entry import (
     is_key,
     load,
 )
-from spikedoor.records.layout import BAD_JSON, SMALL, listed, open_folder, refuse_link
+from spikedoor.records.layout import BAD_JSON, LARGE, SMALL, listed, open_folder, refuse_link
 
 __all__ = ["Store"]
 
-_LARGE = 64 << 20
 
 T = TypeVar("T")
 
@@ -267,7 +266,7 @@ class Store:
 
 def _pinned(path: Path) -> list[str]:
     try:
-        return [check_key(key) for key in json.loads(read_plain(path, _LARGE))["keys"]]
+        return [check_key(key) for key in json.loads(read_plain(path, LARGE))["keys"]]
     except BAD_JSON as error:
         raise DataError(
             f"{path}: the pin is damaged ({reason(error)}); pin again or remove it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,11 +14,12 @@ from spikedoor.report.images import show
 __all__ = ["contact_sheet"]
 
 _COLUMNS = 8
-_LETTERS = 24  # of a name, below a picture
+_ABOVE, _BELOW = 17, 22  # letters that fit above and below a picture
+_LETTER = 0.1  # inches that one of the title takes
 
 
 def contact_sheet(samples: Any, captions: Sequence[tuple[str, str]], title: str) -> Figure:
-    """Draw samples in rows of eight, in the order given.
+    """Draw samples in as few rows of up to eight as they fill, in the order given.
 
     Args:
         samples: A batch of images, recordings or frames, one or more; see `pictures`.
@@ -26,22 +28,25 @@ def contact_sheet(samples: Any, captions: Sequence[tuple[str, str]], title: str)
     """
     shown = pictures(samples)
     rows = -(-len(shown) // _COLUMNS)
-    size = (1.5 * _COLUMNS + 0.2, 1.95 * rows + 0.6)
-    figure = Figure(figsize=size, layout="constrained", dpi=120)
-    figure.suptitle(_plain(title), fontsize=11, parse_math=False)
-    grid = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    columns = -(-len(shown) // rows)
+    width = 1.5 * columns + 0.2
+    heading = textwrap.wrap(_plain(title), int(width / _LETTER))
+    height = 1.95 * rows + 0.4 + 0.2 * len(heading)
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=120)
+    figure.suptitle("\n".join(heading), fontsize=11, parse_math=False)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, picture, (label, name) in zip(grid, shown, captions, strict=False):
         show(axes, picture)
-        axes.set_title(_plain(_short(label)), fontsize=9, parse_math=False)
-        axes.set_xlabel(_plain(_short(name)), fontsize=7, parse_math=False)
+        axes.set_title(_plain(_short(label, _ABOVE)), fontsize=9, parse_math=False)
+        axes.set_xlabel(_plain(_short(name, _BELOW)), fontsize=7, parse_math=False)
     for axes in grid[len(shown) :]:
         axes.set_axis_off()
     return figure
 
 
-def _short(text: str) -> str:
+def _short(text: str, letters: int) -> str:
     """Return the end of a text, which tells files of one folder apart."""
-    return text if len(text) <= _LETTERS else "…" + text[1 - _LETTERS :]
+    return text if len(text) <= letters else "…" + text[1 - letters :]
 
 
 def _plain(text: str) -> str:

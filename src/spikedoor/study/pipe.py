@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from spikedoor.files import check_free, new_folder, write_bytes
 from spikedoor.metrics import Answers
 from spikedoor.metrics.findings import Detected, detection_scores
 from spikedoor.records import Record, describe
+from spikedoor.registry import others
 from spikedoor.study.cell import Cell, cell
 from spikedoor.study.defended import Owner
 from spikedoor.study.examples import gallery
@@ -78,7 +80,11 @@ def record_of(planned: Cell, victim: Victim, twin: Victim | None, workshop: Work
     poisoned = workshop.result(planned.poison).of(data.train, attack.trigger)
     return Record(
         experiment=experiment.to_dict(),
-        environment={**describe(), "device": str(victim.final.device)},
+        environment={
+            **describe(),
+            "device": str(victim.final.device),
+            "plugins": _about_plugins(experiment),
+        },
         data=_about(data),
         poison=_about_poison(poisoned),
         stages=_about_stages(victim),
@@ -129,6 +135,12 @@ def _about(data: Dataset) -> dict[str, Any]:
         "shape": list(data.train.shape),
         "checksums": data.checksums,
     }
+
+
+def _about_plugins(experiment: Experiment) -> dict[str, str]:
+    """Return the SHA-256 of the files of others that an experiment needs, by path from here."""
+    found = others(experiment.to_dict()).values()
+    return {relpath(code.file): code.sha256 for code in found if code.file is not None}
 
 
 def _about_poison(data: PoisonedSet) -> dict[str, Any]:

@@ -150,11 +150,12 @@ class _Reader:
         return detection_scores(by_owner, task)
 
     def _repair(self, group: Group) -> dict[str, Any]:
-        before = self._scorer(group, "victim", _final(group[0]))
-        after = self._scorer(group, "victim", "repaired")
-        assert before is not None
-        assert after is not None
-        first, last = (one(group[0].steps["repaired"]) for one in (before, after))
+        found = []
+        for stage in (_final(group[0]), "repaired"):
+            scorer = self._scorer(group, "victim", stage)
+            assert scorer is not None
+            found.append(scorer(group[0].steps[stage]))
+        first, last = found
         if first.attack_success is None or last.attack_success is None:
             return {}
         rated = defence_effectiveness(
@@ -209,9 +210,11 @@ class _Reader:
         pairs = [[self._result(key) for key in one.answers[owner][stage]] for one in group]
         # A simulation may be of more steps than an experiment asks for.
         steps = [one.steps[stage] for one in group]
-        for pair, n in zip(pairs, steps, strict=True):
-            if min(map(len, pair)) < n:
-                raise DataError(f"stage '{stage}': expected answers after {n} steps, found fewer")
+        for one, pair, n in zip(group, pairs, steps, strict=True):
+            samples = len(self._index.tests[one.test].labels)
+            if any(len(said) < n or said.shape[1:] != (samples,) for said in pair):
+                told = f"expected answers after {n} steps to {samples} samples, found others"
+                raise DataError(f"stage '{stage}': {told}")
         clean, triggered = (
             np.concatenate([pair[which][:n] for pair, n in zip(pairs, steps, strict=True)], 1)
             for which in (0, 1)
@@ -247,7 +250,7 @@ class _Reader:
             took, to_best = None, None
             if read is not None:
                 took = read[0].seconds
-                with _readable(read[0]):
+                with self._readable(read[0]):
                     training = kept.about(read[1])["notes"].get("training", {})
                     to_best = training.get("seconds_to_best")
             self._seconds[key] = took, to_best
@@ -258,9 +261,20 @@ class _Reader:
             found = self._store.read(key)
             self._read[key] = None
             if found is not None:
-                with _readable(found[0]):
+                with self._readable(found[0]):
                     self._read[key] = kept.unpacked(found[0].kind, found[1])
         return self._read[key]
+
+    @contextmanager
+    def _readable(self, entry: Entry) -> Iterator[None]:
+        """Say of what is not as its maker writes it, or of another kind, that it is damaged."""
+        try:
+            if entry.kind != (wanted := self._index.made[entry.key].kind):
+                raise ValueError(f"the index tells of '{wanted}'")
+            yield
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            told = f"{entry.kind} {entry.key[:8]}: not a readable result ({error})"
+            raise DataError(told) from error
 
     def _why(self, key: str) -> dict[str, str]:
         for inner in self._index.behind(key):
@@ -271,16 +285,6 @@ class _Reader:
                     reason = f"{kind} failed: {failure.splitlines()[0]}"
                     return {"status": "missing", "reason": reason}
         return {"status": "missing", "reason": "not run yet"}
-
-
-@contextmanager
-def _readable(entry: Entry) -> Iterator[None]:
-    """Say of what is not as its maker writes it that it is damaged."""
-    try:
-        yield
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        told = f"{entry.kind} {entry.key[:8]}: not a readable result ({error})"
-        raise DataError(told) from error
 
 
 def _extra(reading: Reading) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ def named(row: Row, names: Iterable[str]) -> str:
         value = row.get(name)
         if name == "rule" or value is None or value == "":
             continue
-        if name == "stage" and value == rule:  # the one stage of a rule is called like it
+        if name in ("stage", "rule.name") and value == rule:  # it is called like its one stage
             continue
         if isinstance(value, (int, float)) or str(value) in ("True", "False"):
             told.append(f"{name.rpartition('.')[2]} {str(value).lower()}")

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from spikedoor.errors import ConfigError
 from spikedoor.records.columns import companions, identification
 from spikedoor.records.query import Table
-from spikedoor.report.charts.series import Row, final_stages, follows, named
+from spikedoor.report.charts.series import Row, final_stages, named
 from spikedoor.report.page.content import Content, cell, filled
 
-__all__ = ["BOARD", "axes_of", "board", "final_rows", "named_by", "of_leaderboard", "share",
-           "telling"]  # fmt: skip
+__all__ = ["axes_of", "boards", "final_rows", "named_by", "of_leaderboard", "share", "telling"]
 
-BOARD = (
+_BOARD = (
     "Clean accuracy / ASR of the last stage after its last step, of detectors the AUROC, in %, "
     "with the interval of the ASR or AUROC. What is missing is named with its reason."
 )
+_DASH = "A dash stands where the study plans nothing."
 _KINDS = {
     "attacks": ("attack_success", "Ranked by the mean ASR over the columns."),
     "detectors": ("auroc", "Ranked by the mean AUROC over the columns."),
@@ -27,7 +27,9 @@ _KINDS = {
         "that are left.",
     ),
 }
-_NEVER = {"value": None, "text": "missing", "small": "not part of the study"}
+Cell = dict[str, Any] | None
+"""What a board tells of a method and an attack; None where the study never crosses them."""
+Lines = dict[str, list[Cell]]
 
 
 def of_leaderboard(studies: Mapping[str, Table], command: str) -> Content:
@@ -45,19 +47,18 @@ def of_leaderboard(studies: Mapping[str, Table], command: str) -> Content:
     for title, table in studies.items():
         if not table.rows:
             raise ConfigError(f"{title}: expected one row of results or more, got none")
-        for kind, rows in _apart(final_rows(table)).items():
+        for kind, rows, axes in _kinds(table):
             measure, note = _KINDS[kind]
-            axes = telling(axes_of(table.columns, rows), rows)
-            if kind != "attacks" and "defence.method" not in axes:
-                axes.append("defence.method")
-            made = board(rows, axes, measure)
-            lines = made["rows"]
-            cells += sum(len(line) - 3 for line in lines)
-            gaps += sum(one["value"] is None for line in lines for one in line[3:])
-            if lines[0][1] is not None:
-                first.append(f"{lines[0][0]} ({title}, {kind}: {lines[0][1]['text']})")
+            columns, lines = _crossed(rows, axes, measure)
+            ranked = _ranked(lines)
+            planned = [one for line in lines.values() for one in line if one is not None]
+            cells += len(planned)
+            gaps += sum(one["value"] is None for one in planned)
+            if ranked[0][1] is not None:
+                first.append(f"{ranked[0][0]} ({title}, {kind}: {ranked[0][1]['text']})")
             note = f"{note} A mean is over the cells that have a value, as many as are counted."
-            sections.append({"title": f"{title}: {kind}", "note": note, "table": made})
+            made = {"columns": ["method", "mean", "cells", *columns], "rows": ranked}
+            sections.append(_section(f"{title}: {kind}", note, lines, made))
     again = {
         "title": "To do it again",
         "texts": [{"title": "Commands", "text": command, "open": True}],
@@ -74,6 +75,39 @@ def of_leaderboard(studies: Mapping[str, Table], command: str) -> Content:
         f"{told} {missing}",
         filled([*sections, again]),
     )
+
+
+def boards(table: Table) -> list[dict[str, Any]]:
+    """Return the boards of a study as sections: its attacks, its detectors and its repairs."""
+    kinds = list(_kinds(table))
+    sections = []
+    for kind, rows, axes in kinds:
+        columns, lines = _crossed(rows, axes)
+        made = {"columns": ["method", *columns], "rows": [[m, *line] for m, line in lines.items()]}
+        title = f"The board: {kind}" if len(kinds) > 1 else "The board"
+        sections.append(_section(title, _BOARD, lines, made))
+    return sections
+
+
+def _section(title: str, note: str, lines: Lines, table: dict[str, Any]) -> dict[str, Any]:
+    dashed = any(one is None for line in lines.values() for one in line)
+    return {"title": title, "note": f"{note} {_DASH}" if dashed else note, "table": table}
+
+
+def _kinds(table: Table) -> Iterator[tuple[str, list[Row], list[str]]]:
+    """Yield attacks, detectors and repairs: what each is called, its rows, and what varies.
+
+    A rule or an attack that a kind has alone is told where the study has others.
+    """
+    final = final_rows(table)
+    everywhere = axes_of(table.columns, final)
+    for kind, rows in _apart(final).items():
+        here = axes_of(table.columns, rows)
+        about = ("rule", "attack.", "data")
+        axes = telling([c for c in everywhere if c in here or c.startswith(about)], rows)
+        if kind != "attacks" and "defence.method" not in axes:
+            axes.append("defence.method")
+        yield kind, rows, axes
 
 
 def _apart(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -93,10 +127,17 @@ def axes_of(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
     return [c for c in found if not (c == "rule.steps" and "T" in found)]
 
 
-def telling(axes: Sequence[str], rows: Sequence[Row]) -> list[str]:
-    """Return the axes to name rows by: no part or stage that the name of the rule says already."""
-    said = [c for c in ("part", "stage") if "rule" in axes and follows(rows, c, "rule")]
-    return [c for c in axes if c not in said]
+def telling(
+    axes: Sequence[str], rows: Sequence[Row], idle: Sequence[str] = ("stage", "part")
+) -> list[str]:
+    """Return the axes to name rows by: without what is idle, if the others say it already."""
+    kept = list(axes)
+    for name in idle:
+        rest = [c for c in kept if c != name]
+        found = ({tuple(row[c] for c in some) for row in rows} for some in (rest, kept))
+        if len(next(found)) == len(next(found)):
+            kept = rest
+    return kept
 
 
 def final_rows(table: Table) -> list[Row]:
@@ -117,13 +158,18 @@ def share(row: Row, name: str) -> dict[str, Any] | None:
     return cell(row.get(name), *(row.get(other) for other in companions(name)))
 
 
-def board(rows: Sequence[Row], axes: Sequence[str], ranked: str | None = None) -> dict[str, Any]:
+def _crossed(
+    rows: Sequence[Row], axes: Sequence[str], ranked: str | None = None
+) -> tuple[list[str], Lines]:
     """Return methods by attack: a line for what was done, a column for what was done to it.
 
     Args:
-        rows: Means, of final stages.
+        rows: Means, of final stages and of one kind.
         axes: Columns that vary.
-        ranked: Measure whose mean is told, with the count of cells, and orders the lines.
+        ranked: Measure that the cells are about; None for what each has.
+
+    Returns:
+        Names of the columns; the cells of each line, by its name.
     """
     defended = any(row.get("defence.method") for row in rows)
     victims = ("part", "rule") if defended else ()
@@ -135,16 +181,17 @@ def board(rows: Sequence[Row], axes: Sequence[str], ranked: str | None = None) -
         inner = [c for c in outer if c.startswith("attack.trigger")]
         outer = [c for c in outer if c not in inner]
     columns = list(dict.fromkeys(named_by(row, outer) for row in rows))
-    lines: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, Cell]] = {}
     for row in rows:
-        line = named(row, inner) or ("undefended" if defended else "all")
-        lines.setdefault(line, {})[named_by(row, outer)] = _summary(row, ranked)
-    made = [[key, *(line.get(c, _NEVER) for c in columns)] for key, line in lines.items()]
-    if ranked is None:
-        return {"columns": ["method", *columns], "rows": made}
-    made = [[line[0], *_mean(line[1:]), *line[1:]] for line in made]
-    made.sort(key=lambda line: -1.0 if line[1] is None else line[1]["value"], reverse=True)
-    return {"columns": ["method", "mean", "cells", *columns], "rows": made}
+        of_line = found.setdefault(named_by(row, inner), {})
+        of_line[named_by(row, outer)] = _summary(row, ranked)
+    return columns, {name: [one.get(c) for c in columns] for name, one in found.items()}
+
+
+def _ranked(lines: Lines) -> list[list[Any]]:
+    """Return lines with their means, the best first."""
+    made = [[name, *_mean([c for c in line if c]), *line] for name, line in lines.items()]
+    return sorted(made, key=lambda line: line[1]["value"] if line[1] else -1.0, reverse=True)
 
 
 def _mean(cells: Sequence[dict[str, Any]]) -> tuple[dict[str, Any] | None, str]:
@@ -168,6 +215,6 @@ def _summary(row: Row, ranked: str | None) -> dict[str, Any]:
         return (
             {**made, "small": f"{made['small']}; {text}"}
             if made
-            else {**_NEVER, "small": "no backdoor to remove"}
+            else {"value": None, "text": "missing", "small": "no backdoor to remove"}
         )
     return {"value": success["value"], "text": text, "small": success["small"]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from spikedoor.metrics import Rate, Ratio, Scores
 from spikedoor.records import Record
 from spikedoor.records.samples import Samples
 from spikedoor.report.page.content import Content, cell, filled, point
-from spikedoor.report.page.samples import galleries, lacking, players, traces
+from spikedoor.report.page.samples import command, galleries, lacking, players, traces
 from spikedoor.report.rows import label, notes, rows, staged
 
 __all__ = ["of_records"]
@@ -69,7 +68,8 @@ def of_records(
             "note": "The record itself is what a run is repeated from; what a page shows under it "
             "may be saved as a .json in its place.",
             "texts": [
-                {"title": "Commands", "text": "\n".join(map(_command, records)), "open": True},
+                {"title": "Commands", "text": _commands(records), "open": True},
+                *_plugins(found),
                 *({"title": place, "text": _repeated(r)} for place, r in records.items()),
             ],
         },
@@ -232,5 +232,13 @@ def _repeated(record: Record) -> str:
     return json.dumps(about, indent=1)
 
 
-def _command(place: str) -> str:
-    return f"spikedoor run {shlex.quote(f'{place}/record.json')}"
+def _commands(records: Mapping[str, Record]) -> str:
+    return "\n".join(command(r, "run", f"{place}/record.json") for place, r in records.items())
+
+
+def _plugins(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Return, as a text, the files of others' code that runs need, which a page does not hold."""
+    needed = {file: code for record in records for file, code in record.plugins.items()}
+    made = "\n".join(f"{file}  SHA-256 {code}" for file, code in needed.items())
+    title = "Plug-ins that must be there, code that runs with your rights"
+    return [{"title": title, "text": made, "open": True}] if needed else []

@@ -19,7 +19,7 @@ from spikedoor.records.traces import Course, Probed
 from spikedoor.report.images import difference
 from spikedoor.report.rows import label
 
-__all__ = ["drawn", "galleries", "gallery", "lacking", "player", "players", "traces"]
+__all__ = ["command", "drawn", "galleries", "gallery", "lacking", "player", "players", "traces"]
 
 _MOST = 12
 """Classes whose output neurons are drawn."""
@@ -104,10 +104,19 @@ def traces(samples: Mapping[str, Samples]) -> list[dict[str, Any]]:
 
 def lacking(records: Mapping[str, Record], samples: Mapping[str, Samples]) -> list[dict[str, Any]]:
     """Return, as a text, what makes the samples of runs that have kept none."""
-    told = [place for place, record in records.items() if place not in samples and _spikes(record)]
-    made = "\n".join(f"spikedoor probe {shlex.quote(place)} --keep" for place in told)
+    told = [
+        command(record, "probe", place, "--keep")
+        for place, record in records.items()
+        if place not in samples and _spikes(record)
+    ]
     title = "Recordings that play, and output neurons, were not kept by some runs; to have them"
-    return [{"title": title, "text": made, "open": True}] if told else []
+    return [{"title": title, "text": "\n".join(told), "open": True}] if told else []
+
+
+def command(record: Record, verb: str, *arguments: str) -> str:
+    """Return a command about a run, with the plug-ins that it was made with."""
+    plugins = (part for file in record.plugins for part in ("--plugin", file))
+    return shlex.join(["spikedoor", verb, *arguments, *plugins])
 
 
 def _spikes(record: Record) -> bool:

@@ -13,15 +13,15 @@ from spikedoor.records.query import Table
 from spikedoor.report.charts.overhead import times
 from spikedoor.report.charts.series import TITLES, Row
 from spikedoor.report.page.board import (
-    BOARD,
     axes_of,
-    board,
+    boards,
     final_rows,
     named_by,
     share,
     telling,
 )
-from spikedoor.report.page.content import Content, filled, point
+from spikedoor.report.page.content import Content, cell, filled, point
+from spikedoor.report.rows import label
 
 __all__ = ["of_study"]
 
@@ -62,7 +62,7 @@ def of_study(
         {"title": "Migration by time steps", "charts": _over(converted, along, "T", _MIGRATION)},
         {"title": "Detectors", "charts": _detectors(final, own)},
         {"title": "What a repair leaves", "note": _TRADE, "charts": _repairs(final, own)},
-        {"title": "The board", "note": BOARD, "table": board(final, own)},
+        *boards(table),
         {"title": "The triggers", **(triggers or {})},
         {"title": "Time", "note": _TIME, "charts": _overhead(table)},
         {"title": "Every row", "note": layout(table).note, "table": _table(table, axes)},
@@ -92,10 +92,13 @@ def _verdict(rows: Sequence[Row], axes: Sequence[str]) -> str:
     """Return how far the attacks got, what repairs left of them, and how many rows are missing."""
     repaired = [row for row in rows if row.get("stage") == "repaired"]
     attacked = [row for row in rows if row.get("stage") != "repaired"]
+    victims = [c for c in axes if not c.startswith("defence.")]  # a detector leaves them alone
     told = [
-        f"{what} {_told(known[0], 'attack_success')} ({named_by(known[0], axes)}) to "
-        f"{_told(known[-1], 'attack_success')} ({named_by(known[-1], axes)})."
-        for what, group in (("ASR goes from", attacked), ("Repairs leave", repaired))
+        f"{what} {_end(known[0], known, by)} to {_end(known[-1], known, by)}."
+        for what, group, by in (
+            ("ASR goes from", attacked, victims),
+            ("Repairs leave", repaired, axes),
+        )
         if (known := _ranked(group))
     ]
     missing = sum(row.get("status") == "missing" for row in rows)
@@ -107,6 +110,32 @@ def _verdict(rows: Sequence[Row], axes: Sequence[str]) -> str:
 def _ranked(rows: Sequence[Row]) -> list[Row]:
     known = [row for row in rows if row.get("attack_success") is not None]
     return sorted(known, key=lambda row: row["attack_success"])
+
+
+def _end(row: Row, rows: Sequence[Row], axes: Sequence[str]) -> str:
+    """Return the ASR of a row, with the fewest words that tell it from the others."""
+    low, high, _ = companions("attack_success")
+    made = cell(row["attack_success"], row.get(low), row.get(high))
+    assert made is not None
+    return f"{made['text']} {made['small']} ({_in_brief(row, rows, axes)})"
+
+
+def _in_brief(row: Row, rows: Sequence[Row], axes: Sequence[str]) -> str:
+    """Return what tells a row apart; tables have the settings, and what follows from the rest."""
+    kept = telling(axes, rows, ("T", "stage", "part"))
+    brief = {c: _short(row[c], {one[c] for one in rows}) for c in kept}
+    if "rule" in kept:
+        brief["rule"] = label(str(row["rule"])).partition(" ")[0]
+        if str(brief.get("part", "")).startswith(brief["rule"]):
+            kept = [c for c in kept if c != "rule"]
+    return named_by(brief, kept)
+
+
+def _short(value: Any, values: set[Any]) -> Any:
+    """Return a component without its settings, where its name alone tells it apart."""
+    names = [str(one).partition("(")[0] for one in values]
+    short = str(value).partition("(")[0]
+    return short if isinstance(value, str) and names.count(short) == 1 else value
 
 
 def _told(row: Row, name: str) -> str:
@@ -156,8 +185,9 @@ def _over(
                 lambda row: named_by(row, axes, apart),
                 lambda row, name=name: _point(row, row[x], name, f"{x} = {row[x]}"),
             )
-            if any(len(line["points"]) > 1 for line in found):
-                drawn[TITLES[name].removesuffix(" (%)")] = found
+            lines = [line for line in found if len(line["points"]) > 1]
+            if lines:
+                drawn[TITLES[name].removesuffix(" (%)")] = lines
         shape: dict[str, Any] = {"x": x, "y": "%", "log": True}
         if max((len(lines) for lines in drawn.values()), default=0) > _CROWD:
             drawn, shape = _turned(drawn), {**shape, "small": True}

@@ -4,8 +4,10 @@ function table(into, { columns, rows }) {
   const head = element("tr");
   const body = element("tbody");
   let order = null;
-  const cell = (value) => {
-    if (value === null) return element("td", {}, "–");
+  const worth = (value) => (value !== null && typeof value === "object" ? value.value : value);
+  const numeric = columns.map((_, i) => rows.some((row) => typeof worth(row[i]) === "number"));
+  const cell = (value, i) => {
+    if (value === null) return element("td", numeric[i] ? { class: "number" } : {}, "–");
     if (typeof value === "object") {
       const made = element("td", { class: "number" }, value.text);
       if (value.small) made.append(element("small", {}, value.small));
@@ -13,7 +15,6 @@ function table(into, { columns, rows }) {
     }
     return element("td", typeof value === "number" ? { class: "number" } : {}, String(value));
   };
-  const worth = (value) => (value !== null && typeof value === "object" ? value.value : value);
   const words = (row) => row.map((value) => (value !== null && typeof value === "object" ? value.text : value)).join(" ").toLowerCase();
   function draw() {
     const wanted = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -30,9 +31,8 @@ function table(into, { columns, rows }) {
     body.replaceChildren(...shown.map((row) => element("tr", {}, ...row.map(cell))));
   }
   columns.forEach((name, i) => {
-    const numeric = rows.some((row) => typeof worth(row[i]) === "number");
     const button = element("button", { type: "button" }, name);
-    const title = element("th", numeric ? { class: "number", scope: "col" } : { scope: "col" }, button);
+    const title = element("th", numeric[i] ? { class: "number", scope: "col" } : { scope: "col" }, button);
     button.addEventListener("click", () => {
       const sign = order && order[0] === i ? -order[1] : 1;
       order = [i, sign];

@@ -71,6 +71,12 @@ def write(stage: Stage, path: str | Path, dt: float = DT) -> Path:
     return Path(path)
 
 
+_LATE = (
+    "a soft reset that comes a step late, which is snnTorch's default; train with "
+    "reset_mechanism='zero', for which it has one, or keep the network by Victim.save"
+)
+
+
 class _Chain:
     """Nodes in a row, each behind the last one."""
 
@@ -129,7 +135,7 @@ class _Chain:
         for what, odd in (
             ("signed spikes", d.signed),
             ("bounds on the current", layer.bounds is not None),
-            (f"a reset of {d.subtract:g} thresholds", d.soft and d.subtract != 1),
+            (_LATE, d.soft and d.subtract != 1),
             ("an initial membrane that is not the resting one", bool((start != d.v_reset).any())),
         ):
             if odd:
