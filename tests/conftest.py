@@ -1,6 +1,7 @@
-"""Settings of the whole suite; the command line, an experiment and a store as fixtures."""
+"""Settings of the whole suite; the command line, experiment, store and browser as fixtures."""
 
 import os
+import shutil
 import signal
 
 import pytest
@@ -9,6 +10,7 @@ from cli_cases import TINY
 
 from spikedoor.cli import main
 from spikedoor.records import Store
+from spikedoor.report.page import page
 
 # A suite started in the background ignores interrupts, and what it starts would do so too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -55,3 +57,36 @@ def no_power_cut():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda handle: None)
         yield
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Start a browser without a window."""
+    sync = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Debian's chromium")
+    with sync.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Return what opens a page, and all that went wrong or was asked of any network."""
+    wrong: list[str] = []
+    asked: list[str] = []
+
+    def show(content, **context):
+        (tmp_path / "page.html").write_bytes(page(content))
+        tab = browser.new_page(**context)
+        tab.on("console", lambda message: wrong.append(message.text))
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto((tmp_path / "page.html").as_uri())
+        return tab
+
+    yield show
+    assert not wrong
+    assert all(address.startswith(("file:", "data:")) for address in asked)
