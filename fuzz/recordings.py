@@ -76,6 +76,14 @@ def _hdf5() -> list[bytes]:
             for name, values in ARRAYS.items():
                 file.create_dataset(f"events/{name}" if form else name, data=values, **how)
         found.append(buffer.getvalue())
+    fields = np.zeros(len(EVENTS), [("x", "<u2"), ("y", ">u2"), ("p", "?"), ("t", "<i8")])
+    for name, values in ARRAYS.items():
+        fields[name] = values
+    for form in ({}, {"libver": ("v108", "v108")}):
+        buffer = io.BytesIO()
+        with h5py.File(buffer, "w", **form) as file:
+            file.create_dataset("CD/events", data=fields, chunks=(8,), compression="gzip")
+        found.append(buffer.getvalue())
     return found
 
 

@@ -29,15 +29,18 @@ def content(file: File, data: Dataset) -> NDArray[np.generic]:
     Raises:
         Damaged: If it is not as the format says, or has too many chunks.
     """
+    # As bytes, which are copied whole: of fields NumPy copies each by itself, 20 times as slow.
+    element = np.dtype(("V", data.dtype.itemsize))
     if data.content is not None and len(data.content) == data.size:
         file.take(data.size, data.size)
-        return np.frombuffer(data.content, data.dtype).reshape(data.shape).copy()
+        whole = np.frombuffer(data.content, element).reshape(data.shape)
+        return whole.copy().view(data.dtype)
     if data.content:
         raise Damaged(f"expected {data.size} bytes in a data set, found {len(data.content)}")
-    fill = np.frombuffer(data.fill or bytes(data.dtype.itemsize), data.dtype)
-    found = np.full(data.shape, fill[0], data.dtype)
+    fill = np.frombuffer(data.fill or bytes(element.itemsize), element)
+    found = np.full(data.shape, fill[0], element)
     if data.index == NOWHERE or not found.size:
-        return found
+        return found.view(data.dtype)
     size = math.prod(data.chunk) * data.dtype.itemsize
     grid = (-(-n // c) for n, c in zip(data.shape, data.chunk, strict=True))
     most = min(_CHUNKS, math.prod(grid))
@@ -47,13 +50,13 @@ def content(file: File, data: Dataset) -> NDArray[np.generic]:
         file.take(len(packed), size)
         if any(a % c or a >= n for a, c, n in zip(start, data.chunk, data.shape, strict=True)):
             raise Damaged(f"a chunk lies at {start}, outside of {data.shape}")
-        made = np.frombuffer(unpacked(bytes(packed), data.filters, skipped, size), data.dtype)
+        made = np.frombuffer(unpacked(bytes(packed), data.filters, skipped, size), element)
         within = tuple(
             slice(min(c, n - a)) for a, c, n in zip(start, data.chunk, data.shape, strict=True)
         )
         place = tuple(slice(a, a + s.stop) for a, s in zip(start, within, strict=True))
         found[place] = made.reshape(data.chunk)[within]
-    return found
+    return found.view(data.dtype)
 
 
 def _chunks(file: File, data: Dataset) -> Iterator[tuple[tuple[int, ...], int, memoryview]]:

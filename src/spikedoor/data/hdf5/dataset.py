@@ -7,23 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spikedoor.data.hdf5.datatype import datatype
 from spikedoor.data.hdf5.file import ADVICE, NOWHERE, Bytes, Damaged, File, messages
 from spikedoor.data.hdf5.filters import Filter
 
-__all__ = ["ANY_TEXT", "Dataset", "dataset"]
+__all__ = ["Dataset", "dataset"]
 
 # Kinds of messages.
 _SPACE, _TYPE, _OLD_FILL, _FILL, _EXTERNAL, _LAYOUT, _FILTERS = 0x1, 0x3, 0x4, 0x5, 0x7, 0x8, 0xB
 _RANK, _FILTERS_MOST = 32, 32
-_ELEMENT = 1 << 16  # bytes of an element
-# Of a text of any length: its length, and its number in a heap.
-ANY_TEXT = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
-# Bits; where exponent and mantissa are, and their bits; the bias: of the numbers of IEEE 754.
-_FLOATS: dict[tuple[int, ...], str] = {
-    (16, 10, 5, 0, 10, 15): "f2",
-    (32, 23, 8, 0, 23, 127): "f4",
-    (64, 52, 11, 0, 52, 1023): "f8",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +24,8 @@ class Dataset:
 
     Args:
         shape: Its shape.
-        dtype: Of an element: numbers, texts of one length (S), `ANY_TEXT`, or bytes that are not
-            understood (V).
+        dtype: Of an element: numbers, texts of one length (S), `ANY_TEXT`, fields of numbers, or
+            bytes that are not understood (V).
         content: All of it, if it is in one piece.
         index: Where the tree of its chunks is; `NOWHERE` if there is no content.
         chunk: The shape of a chunk.
@@ -74,7 +66,7 @@ def dataset(file: File, place: int) -> Dataset | None:
     shape = _shape(found[_SPACE])
     if shape is None:
         return None
-    dtype = _dtype(found[_TYPE])
+    dtype = datatype(found[_TYPE], file.step)
     fill = _fill(found, dtype.itemsize)
     layout = found[_LAYOUT]
     version, kind = layout.number(0, 1), layout.number(1, 1)
@@ -106,30 +98,6 @@ def _shape(content: Bytes) -> tuple[int, ...] | None:
         return None
     start = 8 if version == 1 else 4
     return tuple(content.number(start + 8 * k) for k in range(rank))
-
-
-def _dtype(content: Bytes) -> np.dtype:
-    """Return the type; bytes (V) where it is not understood."""
-    kind, size = content.number(0, 1) & 15, content.number(4, 4)
-    bits = content.number(1, 3)
-    order = ">" if bits & 1 else "<"
-    if not 0 < size <= _ELEMENT:
-        raise Damaged(f"elements of {size} bytes are not read")
-    if kind == 8:  # an enumeration, as Booleans are: the whole numbers that it counts in follow
-        inner = Bytes(content.at(8, len(content) - 8))
-        return np.dtype(("V", size)) if inner.number(0, 1) & 15 else _dtype(inner)
-    if kind == 0 and size in (1, 2, 4, 8) and content.number(8, 4) == 8 * size << 16:
-        return np.dtype(f"{order}{'i' if bits & 8 else 'u'}{size}")
-    if kind == 1 and not bits & 64:
-        exponent, mantissa = content.at(12, 2), content.at(14, 2)
-        form = (content.number(10, 2), *exponent, *mantissa, content.number(16, 4))
-        if form in _FLOATS and not content.number(8, 2):
-            return np.dtype(f"{order}{_FLOATS[form]}")
-    if kind == 3:
-        return np.dtype(("S", size))
-    if kind == 9 and bits & 15 == 1 and size == ANY_TEXT.itemsize:
-        return ANY_TEXT
-    return np.dtype(("V", size))
 
 
 def _fill(found: dict[int, Bytes], size: int) -> bytes:
