@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_data_hdf5 import FORMATS, MOST, TYPES, written
+from test_data_hdf5 import FORMATS, MOST, TYPES, ways, written
 from test_events_packed import FLIPS, damaged, done_or_told
 
 from spikedoor.data.hdf5 import hdf5
@@ -21,7 +21,7 @@ NAMES = st.lists(st.text(LETTERS, min_size=1, max_size=30), min_size=1, unique=T
 
 
 @st.composite
-def tables(draw):
+def tables(draw, libver):
     """Draw an array with fields in any order, with gaps, and a way of keeping it."""
     names = draw(NAMES)
     formats = [np.dtype(draw(st.sampled_from([*TYPES, "?"]))) for _ in names]
@@ -36,22 +36,13 @@ def tables(draw):
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     for name in names:
         values[name] = rng.integers(0, 99, shape).astype(dtype[name])
-    how = {}
-    if shape and draw(st.booleans()):
-        how = {
-            "chunks": tuple(draw(st.integers(1, 12)) for _ in shape),
-            "maxshape": (None,) * len(shape),
-            "compression": draw(st.sampled_from([None, "gzip", "lzf"])),
-            "shuffle": draw(st.booleans()),
-            "fletcher32": draw(st.booleans()),
-        }
-    return values, how
+    return values, ways(draw, shape, libver)
 
 
 @pytest.mark.parametrize("libver", FORMATS)
 def test_tables_are_what_h5py_wrote(libver):
     @settings(max_examples=60, deadline=None)
-    @given(tables())
+    @given(tables(libver))
     def check(drawn):
         values, how = drawn
         whole = written(lambda file: file.create_dataset("a", data=values, **how), libver)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spikedoor.data.hdf5.chunks import Chunks, Shape
 from spikedoor.data.hdf5.datatype import datatype
 from spikedoor.data.hdf5.file import ADVICE, NOWHERE, Bytes, Damaged, File, messages
 from spikedoor.data.hdf5.filters import Filter
@@ -27,8 +28,7 @@ class Dataset:
         dtype: Of an element: numbers, texts of one length (S), `ANY_TEXT`, fields of numbers, or
             bytes that are not understood (V).
         content: All of it, if it is in one piece.
-        index: Where the tree of its chunks is; `NOWHERE` if there is no content.
-        chunk: The shape of a chunk.
+        chunks: How it lies in chunks, if it does.
         filters: How chunks are packed.
         fill: An element where there is no content; empty for zero.
     """
@@ -36,8 +36,7 @@ class Dataset:
     shape: tuple[int, ...]
     dtype: np.dtype
     content: memoryview | None = None
-    index: int = NOWHERE
-    chunk: tuple[int, ...] = ()
+    chunks: Chunks | None = None
     filters: tuple[Filter, ...] = ()
     fill: bytes = b""
 
@@ -63,16 +62,17 @@ def dataset(file: File, place: int) -> Dataset | None:
         found.setdefault(kind, content)
     if not {_SPACE, _TYPE, _LAYOUT} <= found.keys() or _EXTERNAL in found:
         return None
-    shape = _shape(found[_SPACE])
-    if shape is None:
+    shapes = _shapes(found[_SPACE])
+    if shapes is None:
         return None
+    shape, most = shapes
     dtype = datatype(found[_TYPE], file.step)
     fill = _fill(found, dtype.itemsize)
     layout = found[_LAYOUT]
     version, kind = layout.number(0, 1), layout.number(1, 1)
     if kind == 3:  # virtual: in other files
         return None
-    if version not in (3, 4) or kind > 3 or (version, kind) == (4, 2):
+    if version not in (3, 4, 5) or kind > 3:
         raise Damaged(f"version {version} of the layout of data sets is not read: {ADVICE}")
     filters = _filters(found[_FILTERS]) if _FILTERS in found else ()
     if kind < 2:
@@ -83,21 +83,22 @@ def dataset(file: File, place: int) -> Dataset | None:
             address = layout.number(2)
             content = file.at(0, 0) if address == NOWHERE else file.at(address, size)
         return Dataset(shape, dtype, content, fill=fill)
-    rank = layout.number(2, 1)
-    sizes = tuple(layout.number(11 + 4 * k, 4) for k in range(rank))
-    if rank != len(shape) + 1 or 0 in sizes or sizes[-1] != dtype.itemsize:
-        raise Damaged(f"chunks of {sizes} do not fit to a shape of {shape}")
-    return Dataset(shape, dtype, None, layout.number(3), sizes[:-1], filters, fill)
+    chunks = Chunks.of(layout, most, dtype.itemsize)
+    return Dataset(shape, dtype, None, chunks, filters, fill)
 
 
-def _shape(content: Bytes) -> tuple[int, ...] | None:
+def _shapes(content: Bytes) -> tuple[Shape, Shape] | None:
+    """Return the shape, and that which it may grow to; None if there are no elements."""
     version, rank = content.number(0, 1), content.number(1, 1)
     if version not in (1, 2) or rank > _RANK:
         raise Damaged(f"a shape of version {version} and {rank} axes is not read")
     if version == 2 and content.number(3, 1) == 2:
         return None
     start = 8 if version == 1 else 4
-    return tuple(content.number(start + 8 * k) for k in range(rank))
+    places = range(start, start + 8 * rank, 8)
+    shape = tuple(content.number(at) for at in places)
+    grows = content.number(2, 1) & 1
+    return shape, tuple(content.number(at + 8 * rank) for at in places) if grows else shape
 
 
 def _fill(found: dict[int, Bytes], size: int) -> bytes:

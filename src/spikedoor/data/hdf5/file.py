@@ -88,9 +88,9 @@ class Bytes:
 class File(Bytes):
     """All bytes of a file from its signature on, and an account of the work that it has made.
 
-    Every walk over messages, fields, links, chunks and texts takes a step at each. There are no more of
-    them than bytes, so that what leads in a circle has an end. In the same way no byte is the
-    content of two data sets, so that one packed block is not unpacked again and again.
+    Every walk over messages, fields, links, chunks and texts takes a step at each. There are no
+    more of them than bytes, so that what leads in a circle has an end. In the same way no byte is
+    the content of two data sets, so that one packed block is not unpacked again and again.
     """
 
     def __init__(self, data: bytes) -> None:

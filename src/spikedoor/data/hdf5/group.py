@@ -159,7 +159,7 @@ class Group:
         Raises:
             DataError: If it does, or is packed in a way that is not known, or twice.
         """
-        chunk = math.prod(data.chunk) * data.dtype.itemsize if data.chunk else 0
+        chunk = math.prod(data.chunks.shape) * data.dtype.itemsize if data.chunks else 0
         for claim, most in ((data.claim, limit), (chunk, min(max(limit, CHUNK), _CHUNK))):
             if claim > most:
                 raise DataError(f"{name}: expected at most {most} bytes, found a claim of {claim}")
