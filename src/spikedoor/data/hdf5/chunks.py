@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from spikedoor.data.hdf5.file import ADVICE, NOWHERE, Bytes, Damaged, File
+from spikedoor.data.hdf5.file import ADVICE, NOWHERE, Bytes, Damaged, File, Unread
 from spikedoor.data.hdf5.indexes import Find, extensible_array, fixed_array
 
 __all__ = ["Chunks", "Shape"]
@@ -54,14 +54,14 @@ class Chunks:
             return cls(shape, _TREE, layout.number(3), most)
         flags, rank, wide = layout.at(2, 3)
         if flags & 1:
-            raise Damaged(f"chunks that are not packed at the edges are not read: {ADVICE}")
+            raise Unread(f"chunks that are not packed at the edges are not read: {ADVICE}")
         shape = _sides(layout, rank, 5, wide, len(most), width)
         at = 6 + rank * wide
         kind, packed = layout.number(at - 1, 1), None
         if kind == _SINGLE and flags & 2:
             packed, at = (layout.number(at), layout.number(at + 8, 4)), at + 12
         if kind not in (_SINGLE, _IMPLICIT, _FIXED, _EXTENSIBLE):
-            raise Damaged(f"chunks with an index of kind {kind} are not read: {ADVICE}")
+            raise Unread(f"chunks with an index of kind {kind} are not read: {ADVICE}")
         address = layout.number(at + _SETTINGS.get(kind, 0))
         return cls(shape, kind, address, most, packed)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from spikedoor.data.hdf5.chunks import Chunks, Shape
 from spikedoor.data.hdf5.datatype import datatype
-from spikedoor.data.hdf5.file import ADVICE, NOWHERE, Bytes, Damaged, File, messages
+from spikedoor.data.hdf5.file import ADVICE, NOWHERE, Bytes, Damaged, File, Unread, messages
 from spikedoor.data.hdf5.filters import Filter
 
 __all__ = ["Dataset", "dataset"]
@@ -73,7 +73,7 @@ def dataset(file: File, place: int) -> Dataset | None:
     if kind == 3:  # virtual: in other files
         return None
     if version not in (3, 4, 5) or kind > 3:
-        raise Damaged(f"version {version} of the layout of data sets is not read: {ADVICE}")
+        raise Unread(f"version {version} of the layout of data sets is not read: {ADVICE}")
     filters = _filters(found[_FILTERS]) if _FILTERS in found else ()
     if kind < 2:
         size = math.prod(shape) * dtype.itemsize

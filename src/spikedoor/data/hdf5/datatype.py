@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spikedoor.data.hdf5.file import NAME, Bytes, Damaged, text
+from spikedoor.data.hdf5.file import NAME, Bytes, Damaged, Unread, text
 
 __all__ = ["ANY_TEXT", "datatype"]
 
@@ -82,7 +82,7 @@ def _compound(content: Bytes, size: int, step: Callable[[], None]) -> np.dtype:
         kind = _ARRAY if is_array else member.number(0, 1) & 15
         dtype = np.dtype("V") if kind in _REFUSED else datatype(member, step)
         if dtype.kind not in "fiu":
-            raise Damaged(
+            raise Unread(
                 f"the field {name!r} of a compound holds {_REFUSED.get(kind, 'no plain numbers')}"
                 ": write a data set of the fields that are numbers"
             )

@@ -15,6 +15,7 @@ __all__ = [
     "Bytes",
     "Damaged",
     "File",
+    "Unread",
     "messages",
     "root",
     "text",
@@ -33,6 +34,10 @@ _SHARED = 2  # the flag that the content of a message is elsewhere
 
 class Damaged(Exception):
     """The file is not what the format says, or is in a form that is not read here."""
+
+
+class Unread(Damaged):
+    """The file is in a form that is not read here, though it may be as the format says."""
 
 
 class Bytes:
@@ -190,7 +195,7 @@ def messages(file: File, place: int) -> Iterator[tuple[int, Bytes]]:
                     more, size = more + 4, size - 8  # the word, and a sum at the end
                 blocks.append((more, size))
             elif flags & _SHARED and kind != _NOTHING:
-                raise Damaged("shared messages, such as named types, are not read")
+                raise Unread("shared messages, such as named types, are not read")
             else:
                 yield kind, content
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spikedoor.data.hdf5.content import content
 from spikedoor.data.hdf5.dataset import Dataset, dataset
 from spikedoor.data.hdf5.datatype import ANY_TEXT
-from spikedoor.data.hdf5.file import CHUNK, Damaged, File, root
+from spikedoor.data.hdf5.file import CHUNK, Damaged, File, Unread, root
 from spikedoor.data.hdf5.filters import KNOWN, NAMES, PACKINGS
 from spikedoor.data.hdf5.heap import Heaps
 from spikedoor.data.hdf5.links import links
@@ -40,7 +40,9 @@ def hdf5(data: bytes, name: str) -> Iterator[Group]:
         file = File(data)
         yield Group(file, Heaps(file), links(file, root(file)) or {}, name)
     except Damaged as error:
-        raise DataError(f"{name}: expected a whole HDF5 file: {error}") from None
+        other = isinstance(error, Unread)
+        wanted = "HDF5 in a form that is read" if other else "a whole HDF5 file"
+        raise DataError(f"{name}: expected {wanted}: {error}") from None
 
 
 class Group:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from spikedoor.data.hdf5.file import ADVICE, NOWHERE, Damaged, File
+from spikedoor.data.hdf5.file import ADVICE, NOWHERE, Damaged, File, Unread
 
 __all__ = ["Find", "extensible_array", "fixed_array"]
 
@@ -86,7 +86,7 @@ def extensible_array(file: File, header: int, size: int) -> Find:
         level = (number // least + 1).bit_length() - 1
         many = least << (level + 1) // 2
         if many > 1 << page:
-            raise Damaged(f"an index of so many chunks is not read: {ADVICE}")
+            raise Unread(f"an index of so many chunks is not read: {ADVICE}")
         one, within = divmod(number - least * ((1 << level) - 1), many)
         if level < lower:
             at = blocks + 8 * (sum(1 << k // 2 for k in range(level)) + one)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spikedoor.data.hdf5.file import ADVICE, NAME, NOWHERE, Bytes, Damaged, File, messages, text
+from spikedoor.data.hdf5.file import (
+    ADVICE,
+    NAME,
+    NOWHERE,
+    Bytes,
+    File,
+    Unread,
+    messages,
+    text,
+)
 
 __all__ = ["links"]
 
@@ -39,7 +48,7 @@ def links(file: File, place: int) -> dict[str, int] | None:
         elif kind == _INFO:
             ordered = content.number(1, 1) & 1
             if content.number(10 if ordered else 2) != NOWHERE:
-                raise Damaged(f"a group keeps its links in a heap, which is not read: {ADVICE}")
+                raise Unread(f"a group keeps its links in a heap, which is not read: {ADVICE}")
     return found
 
 
