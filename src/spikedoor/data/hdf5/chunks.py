@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 
 from spikedoor.data.hdf5.file import ADVICE, NOWHERE, Bytes, Damaged, File, Unread
-from spikedoor.data.hdf5.indexes import Find, extensible_array, fixed_array
+from spikedoor.data.hdf5.indexes import Entry, extensible_array, fixed_array
 
 __all__ = ["Chunks", "Shape"]
 
@@ -79,75 +78,79 @@ class Chunks:
         Raises:
             Damaged: If the index is not as the format says, or has too many chunks.
         """
-        grid = [-(-n // c) for n, c in zip(shape, self.shape, strict=True)]
-        most = min(_CHUNKS, math.prod(grid))
-        if self.kind == _TREE:
-            for k, chunk in enumerate(_tree(file, self.address, len(shape), cost)):
-                if k == most:
-                    raise Damaged(f"expected at most {most} chunks of {size} bytes")
-                yield chunk
-            return
-        if math.prod(grid) > most:
-            raise Damaged(f"expected at most {most} chunks of {size} bytes")
-        find, strides = self._find(file, size), self._strides()
-        for place in product(*map(range, grid)):
+        most = min(_CHUNKS, math.prod(_counts(shape, self.shape)))
+        found = (
+            self._tree(file, cost)
+            if self.kind == _TREE
+            else self._numbered(file, shape, size, cost)
+        )
+        for k, chunk in enumerate(found):
+            if k == most:
+                raise Damaged(f"expected at most {most} chunks of {size} bytes")
+            yield chunk
+
+    def _tree(self, file: File, cost: int) -> Iterator[tuple[Shape, int, memoryview]]:
+        rank = len(self.shape)
+        wide = 8 * (rank + 3)  # size and mask, place of the chunk and in its element, address
+        nodes = [self.address]
+        while nodes:
+            node = nodes.pop()
+            file.step()
+            file.expect(node, b"TREE\1")
+            level, count = file.number(node + 5, 1), file.number(node + 6, 2)
+            for k in range(count):
+                file.step(1 if level else cost)
+                key = node + 24 + k * wide
+                address = file.number(key + wide - 8)
+                if level:
+                    nodes.append(address)
+                else:
+                    start = tuple(file.number(key + 8 + 8 * axis) for axis in range(rank))
+                    packed = file.at(address, file.number(key, 4))
+                    yield start, file.number(key + 4, 4), packed
+
+    def _numbered(
+        self, file: File, shape: Shape, size: int, cost: int
+    ) -> Iterator[tuple[Shape, int, memoryview]]:
+        """Yield chunks that are numbered along the axes, the last one fastest."""
+        slowest, *others = range(len(self.shape))
+        if self.kind == _EXTENSIBLE:  # the axis without an end comes first
+            if self.most.count(NOWHERE) != 1:
+                raise Damaged(f"expected one axis without an end in {self.most}")
+            slowest = self.most.index(NOWHERE)
+            others = [axis for axis in range(len(self.shape)) if axis != slowest]
+        counts = _counts(self.most, self.shape)
+        if 0 in counts:
+            raise Damaged(f"expected a data set that has chunks to grow beyond {self.most}")
+        for number, address, stored, skipped in self._entries(file, math.prod(counts), size):
             file.step(cost)
-            found = find(sum(a * b for a, b in zip(place, strides, strict=True)))
-            if found is not None:
-                address, stored, skipped = found
-                start = tuple(a * c for a, c in zip(place, self.shape, strict=True))
+            places = [0] * len(counts)
+            for axis in reversed(others):
+                number, places[axis] = divmod(number, counts[axis])
+            places[slowest] = number
+            start = tuple(a * c for a, c in zip(places, self.shape, strict=True))
+            # Others are there for when the data set grows.
+            if all(a < n for a, n in zip(start, shape, strict=True)):
                 yield start, skipped, file.at(address, stored)
 
-    def _find(self, file: File, size: int) -> Find:
+    def _entries(self, file: File, count: int, size: int) -> Iterator[Entry]:
         if self.kind == _FIXED:
             return fixed_array(file, self.address, size)
         if self.kind == _EXTENSIBLE:
             return extensible_array(file, self.address, size)
         stored, skipped = self.packed or (size, 0)
-        return lambda number: (self.address + number * stored, stored, skipped)
+        return (Entry(k, self.address + k * stored, stored, skipped) for k in range(count))
 
-    def _strides(self) -> list[int]:
-        """Return by how much each axis counts in the number of a chunk; one without end is first.
 
-        Raises:
-            Damaged: If there is not one axis without an end where there should be.
-        """
-        order = list(range(len(self.shape)))
-        if self.kind == _EXTENSIBLE:
-            if self.most.count(NOWHERE) != 1:
-                raise Damaged(f"expected one axis without an end in {self.most}")
-            order.insert(0, order.pop(self.most.index(NOWHERE)))
-        strides, count = [0] * len(order), 1
-        for axis in reversed(order):
-            strides[axis] = count
-            count *= -(-self.most[axis] // self.shape[axis])
-        return strides
+def _counts(shape: Shape, chunk: Shape) -> list[int]:
+    """Return how many chunks there are along each axis."""
+    return [-(-n // c) for n, c in zip(shape, chunk, strict=True)]
 
 
 def _sides(layout: Bytes, count: int, at: int, wide: int, rank: int, width: int) -> Shape:
     """Return the shape of a chunk; the bytes of an element follow it."""
-    if count == rank + 1 and wide <= 8:
+    if 1 < count == rank + 1 and wide <= 8:
         *sides, element = (layout.number(at + wide * k, wide) for k in range(count))
         if all(sides) and element == width:
             return tuple(sides)
     raise Damaged(f"the chunks of a data set do not fit to its {rank} axes")
-
-
-def _tree(file: File, root: int, rank: int, cost: int) -> Iterator[tuple[Shape, int, memoryview]]:
-    wide = 8 * (rank + 3)  # size and mask, place of the chunk and in its element, address
-    nodes = [root]
-    while nodes:
-        node = nodes.pop()
-        file.step()
-        file.expect(node, b"TREE\1")
-        level, count = file.number(node + 5, 1), file.number(node + 6, 2)
-        for k in range(count):
-            file.step(1 if level else cost)
-            key = node + 24 + k * wide
-            address = file.number(key + wide - 8)
-            if level:
-                nodes.append(address)
-            else:
-                start = tuple(file.number(key + 8 + 8 * axis) for axis in range(rank))
-                packed = file.at(address, file.number(key, 4))
-                yield start, file.number(key + 4, 4), packed
