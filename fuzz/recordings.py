@@ -19,6 +19,10 @@ DVS128, DAVIS = (128, 128), (180, 240)
 EVENTS = [(k, 2 * k, 10 * k, k % 2) for k in range(20)]
 ARRAYS = {name: np.array(column, np.int32) for name, column in zip("xytp", zip(*EVENTS))}  # noqa: B905
 
+_HDF5 = (
+    *(b"OHDR", b"TREE\0", b"TREE\1", b"SNOD", b"HEAP", b"GCOL", b"FRHP"),
+    *(b"FAHD\0", b"FADB\0", b"EAHD\0", b"EAIB\0", b"EASB\0", b"EADB\0"),
+)
 _PK = (b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06")
 
 
@@ -76,6 +80,20 @@ def _hdf5() -> list[bytes]:
             for name, values in ARRAYS.items():
                 file.create_dataset(f"events/{name}" if form else name, data=values, **how)
         found.append(buffer.getvalue())
+    fields = np.zeros(len(EVENTS), [("x", "<u2"), ("y", ">u2"), ("p", "?"), ("t", "<i8")])
+    for name, values in ARRAYS.items():
+        fields[name] = values
+    latest = {"libver": "latest"}
+    for form, how in (
+        ({}, {"compression": "gzip"}),
+        ({"libver": ("v108", "v108")}, {}),
+        (latest, {"maxshape": (None,), "compression": "gzip"}),
+        (latest, {"shuffle": True}),
+    ):
+        buffer = io.BytesIO()
+        with h5py.File(buffer, "w", **form) as file:
+            file.create_dataset("CD/events", data=fields, chunks=(8,), **how)
+        found.append(buffer.getvalue())
     return found
 
 
@@ -107,7 +125,7 @@ TARGETS = {
         _npy, _events(".npy"), (b"descr", b"fortran_order", b"shape", b"<i8", b"|O", b"|V0")
     ),
     "npz": Target(_npz, _events(".npz"), _PK[:3]),
-    "hdf5": Target(_hdf5, _events(".h5"), (b"OHDR", b"TREE", b"SNOD", b"HEAP", b"GCOL", b"FRHP")),
+    "hdf5": Target(_hdf5, _events(".h5"), _HDF5),
     "zip": Target(_zip, _read_zip, _PK),
     "labels": Target(
         lambda: [b"class,start,end\n1,0,10\n11,5,900\n"], lambda data: parse_cuts(data, 11, "file")

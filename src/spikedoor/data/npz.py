@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from tokenize import TokenError
 from typing import Any
@@ -59,7 +59,10 @@ def parse_npy_array(data: bytes, name: str) -> NDArray[Any]:
 
 
 def parse_npz_arrays(
-    data: bytes, name: str, limit: int = _MAX_UNPACKED, only: Iterable[str] | None = None
+    data: bytes,
+    name: str,
+    limit: int = _MAX_UNPACKED,
+    pick: Callable[[list[str]], Iterable[str]] = list,
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays of an `.npz` file by name, as copies that may be changed.
 
@@ -67,22 +70,17 @@ def parse_npz_arrays(
         data: The file.
         name: What to call it in a message.
         limit: Most bytes that all arrays together may unpack to.
-        only: Names of the arrays that are wanted; all where left out.
+        pick: Picks those that are wanted from the names that are there; all where left out.
 
     Raises:
-        DataError: If it is damaged, lacks a wanted array, holds anything but plain numbers, or
-            would unpack to more than the limit.
+        DataError: If it is damaged, holds anything but plain numbers, or would unpack to more
+            than the limit.
     """
     archive, entries = zip_entries(BytesIO(data), name)
     with archive:
         found = {entry.filename.removesuffix(".npy"): entry for entry in entries}
         arrays = {}
-        wanted = list(found if only is None else only)
-        for key in wanted:
-            if key not in found:
-                raise DataError(
-                    f"{name}: expected the arrays {', '.join(wanted)}, found no '{key}'"
-                )
+        for key in pick(list(found)):
             what = f"{name}/{''.join(c if c.isprintable() else '?' for c in key[:80])}.npy"
             content = read_member(archive, found[key], limit, what)
             limit -= len(content)

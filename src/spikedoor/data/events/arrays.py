@@ -2,19 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikedoor.data.events.stream import Stream
 from spikedoor.data.npz import parse_npy_array, parse_npz_arrays
 from spikedoor.data.zips import most_unpacked
 from spikedoor.errors import DataError
 
-__all__ = ["NAMES", "parse_npy", "parse_npz", "stream_of"]
+__all__ = ["columns_of", "named", "parse_npy", "parse_npz", "stream_of"]
 
-NAMES = ("x", "y", "t", "p")
-"""Names of the arrays."""
+_NAMES = {
+    "x": ("x",),
+    "y": ("y",),
+    "t": ("t", "ts", "time", "timestamp"),
+    "p": ("p", "pol", "polarity"),
+}
+"""What the arrays may be called; the first that is there is taken."""
+
+
+def named(found: Iterable[str], what: str, name: str) -> dict[str, str]:
+    """Return what x, y, t and p are called among the names of arrays or fields.
+
+    Args:
+        found: The names.
+        what: What to call the arrays in a message.
+        name: What to call the file in a message.
+
+    Raises:
+        DataError: If one of them is not there.
+    """
+    there = list(found)
+    names: dict[str, str] = {}
+    for column, may_be in _NAMES.items():
+        called = next((one for one in may_be if one in there), None)
+        if called is None:
+            raise DataError(
+                f"{name}: expected {what} {', '.join(_NAMES)}, found no '{column}' "
+                f"among {sorted(there)[:9]}"
+            )
+        names[column] = called
+    return names
+
+
+def columns_of(array: NDArray[Any], name: str) -> dict[str, NDArray[Any]]:
+    """Return x, y, t and p of an array with fields, as views.
+
+    Raises:
+        DataError: If one of them is not there.
+    """
+    names = named(array.dtype.names or (), "the fields", name)
+    return {column: array[called] for column, called in names.items()}
 
 
 def parse_npy(data: bytes, sensor: tuple[int, int], name: str) -> Stream:
@@ -30,12 +71,9 @@ def parse_npy(data: bytes, sensor: tuple[int, int], name: str) -> Stream:
     """
     array = parse_npy_array(data, name)
     if array.dtype.names is not None and array.ndim == 1:
-        missing = sorted(set(NAMES) - set(array.dtype.names))
-        if missing:
-            raise DataError(f"{name}: expected the fields x, y, t, p, found no '{missing[0]}'")
-        return stream_of({column: array[column] for column in NAMES}, sensor, name)
-    if array.ndim == 2 and array.shape[1] == len(NAMES):
-        return stream_of(dict(zip(NAMES, array.T, strict=True)), sensor, name)
+        return stream_of(columns_of(array, name), sensor, name)
+    if array.ndim == 2 and array.shape[1] == len(_NAMES):
+        return stream_of(dict(zip(_NAMES, array.T, strict=True)), sensor, name)
     raise DataError(
         f"{name}: expected an array with the fields x, y, t, p or of shape [E, 4], "
         f"found {array.dtype} {list(array.shape)}"
@@ -54,8 +92,14 @@ def parse_npz(data: bytes, sensor: tuple[int, int], name: str) -> Stream:
         DataError: If an array is missing, damaged, or packed beyond belief, or they hold what
             `Stream` refuses.
     """
-    arrays = parse_npz_arrays(data, name, most_unpacked(len(data)), NAMES)
-    return stream_of(arrays, sensor, name)
+    names: dict[str, str] = {}
+
+    def pick(found: list[str]) -> Iterable[str]:
+        names.update(named(found, "the arrays", name))
+        return names.values()
+
+    arrays = parse_npz_arrays(data, name, most_unpacked(len(data)), pick)
+    return stream_of({column: arrays[key] for column, key in names.items()}, sensor, name)
 
 
 def stream_of(arrays: dict[str, np.ndarray], sensor: tuple[int, int], name: str) -> Stream:

@@ -25,9 +25,11 @@ class EventFolder(EventSource):
     """Recordings of your own: ``train/<class>/*.bin`` and ``test/...``, or ``<class>/*.bin``.
 
     Files end in ``.bin`` (as N-MNIST), ``.aedat`` (2.0 and 3.1), ``.npz``, ``.npy``, ``.h5`` or
-    ``.hdf5`` (with x, y, t in microseconds, p); others are passed over. Classes are the names of
-    the folders, sorted; files are taken in order of their names. In the flat layout the test set
-    is drawn at random, every class in proportion.
+    ``.hdf5``; others are passed over. The last four hold x, y, t in microseconds and p, as arrays
+    or as the fields of one (in HDF5 at ``events``, ``CD/events`` or ``data/events``); ts, time and
+    timestamp, pol and polarity will do as well. Classes are the names of the folders, sorted;
+    files are taken in order of their names. In the flat layout the test set is drawn at random,
+    every class in proportion.
     """
 
     places: ClassVar[tuple[str, ...]] = (*EventSource.places, "path")

@@ -1,4 +1,4 @@
-"""HDF5 files of strangers: groups by name, arrays of numbers, and short texts.
+"""HDF5 files of strangers: groups by name, arrays of numbers or of fields, short texts.
 
 Attributes are left alone, no link is followed, and no other file is opened. They are read by us, as
 HDF5's own library crashes on damaged files, and pyfive 1.3, the other reader, takes memory on the

@@ -7,23 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikedoor.data.hdf5.file import ADVICE, NOWHERE, Bytes, Damaged, File, messages
+from spikedoor.data.hdf5.chunks import Chunks, Shape
+from spikedoor.data.hdf5.datatype import datatype
+from spikedoor.data.hdf5.file import ADVICE, NOWHERE, Bytes, Damaged, File, Unread, messages
 from spikedoor.data.hdf5.filters import Filter
 
-__all__ = ["ANY_TEXT", "Dataset", "dataset"]
+__all__ = ["Dataset", "dataset"]
 
 # Kinds of messages.
 _SPACE, _TYPE, _OLD_FILL, _FILL, _EXTERNAL, _LAYOUT, _FILTERS = 0x1, 0x3, 0x4, 0x5, 0x7, 0x8, 0xB
 _RANK, _FILTERS_MOST = 32, 32
-_ELEMENT = 1 << 16  # bytes of an element
-# Of a text of any length: its length, and its number in a heap.
-ANY_TEXT = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
-# Bits; where exponent and mantissa are, and their bits; the bias: of the numbers of IEEE 754.
-_FLOATS: dict[tuple[int, ...], str] = {
-    (16, 10, 5, 0, 10, 15): "f2",
-    (32, 23, 8, 0, 23, 127): "f4",
-    (64, 52, 11, 0, 52, 1023): "f8",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +25,10 @@ class Dataset:
 
     Args:
         shape: Its shape.
-        dtype: Of an element: numbers, texts of one length (S), `ANY_TEXT`, or bytes that are not
-            understood (V).
+        dtype: Of an element: numbers, texts of one length (S), `ANY_TEXT`, fields of numbers, or
+            bytes that are not understood (V).
         content: All of it, if it is in one piece.
-        index: Where the tree of its chunks is; `NOWHERE` if there is no content.
-        chunk: The shape of a chunk.
+        chunks: How it lies in chunks, if it does.
         filters: How chunks are packed.
         fill: An element where there is no content; empty for zero.
     """
@@ -44,8 +36,7 @@ class Dataset:
     shape: tuple[int, ...]
     dtype: np.dtype
     content: memoryview | None = None
-    index: int = NOWHERE
-    chunk: tuple[int, ...] = ()
+    chunks: Chunks | None = None
     filters: tuple[Filter, ...] = ()
     fill: bytes = b""
 
@@ -71,17 +62,18 @@ def dataset(file: File, place: int) -> Dataset | None:
         found.setdefault(kind, content)
     if not {_SPACE, _TYPE, _LAYOUT} <= found.keys() or _EXTERNAL in found:
         return None
-    shape = _shape(found[_SPACE])
-    if shape is None:
+    shapes = _shapes(found[_SPACE])
+    if shapes is None:
         return None
-    dtype = _dtype(found[_TYPE])
+    shape, most = shapes
+    dtype = datatype(found[_TYPE], file.step)
     fill = _fill(found, dtype.itemsize)
     layout = found[_LAYOUT]
     version, kind = layout.number(0, 1), layout.number(1, 1)
     if kind == 3:  # virtual: in other files
         return None
-    if version not in (3, 4) or kind > 3 or (version, kind) == (4, 2):
-        raise Damaged(f"version {version} of the layout of data sets is not read: {ADVICE}")
+    if version not in (3, 4, 5) or kind > 3:
+        raise Unread(f"version {version} of the layout of data sets is not read: {ADVICE}")
     filters = _filters(found[_FILTERS]) if _FILTERS in found else ()
     if kind < 2:
         size = math.prod(shape) * dtype.itemsize
@@ -91,45 +83,22 @@ def dataset(file: File, place: int) -> Dataset | None:
             address = layout.number(2)
             content = file.at(0, 0) if address == NOWHERE else file.at(address, size)
         return Dataset(shape, dtype, content, fill=fill)
-    rank = layout.number(2, 1)
-    sizes = tuple(layout.number(11 + 4 * k, 4) for k in range(rank))
-    if rank != len(shape) + 1 or 0 in sizes or sizes[-1] != dtype.itemsize:
-        raise Damaged(f"chunks of {sizes} do not fit to a shape of {shape}")
-    return Dataset(shape, dtype, None, layout.number(3), sizes[:-1], filters, fill)
+    chunks = Chunks.of(layout, most, dtype.itemsize)
+    return Dataset(shape, dtype, None, chunks, filters, fill)
 
 
-def _shape(content: Bytes) -> tuple[int, ...] | None:
+def _shapes(content: Bytes) -> tuple[Shape, Shape] | None:
+    """Return the shape, and that which it may grow to; None if there are no elements."""
     version, rank = content.number(0, 1), content.number(1, 1)
     if version not in (1, 2) or rank > _RANK:
         raise Damaged(f"a shape of version {version} and {rank} axes is not read")
     if version == 2 and content.number(3, 1) == 2:
         return None
     start = 8 if version == 1 else 4
-    return tuple(content.number(start + 8 * k) for k in range(rank))
-
-
-def _dtype(content: Bytes) -> np.dtype:
-    """Return the type; bytes (V) where it is not understood."""
-    kind, size = content.number(0, 1) & 15, content.number(4, 4)
-    bits = content.number(1, 3)
-    order = ">" if bits & 1 else "<"
-    if not 0 < size <= _ELEMENT:
-        raise Damaged(f"elements of {size} bytes are not read")
-    if kind == 8:  # an enumeration, as Booleans are: the whole numbers that it counts in follow
-        inner = Bytes(content.at(8, len(content) - 8))
-        return np.dtype(("V", size)) if inner.number(0, 1) & 15 else _dtype(inner)
-    if kind == 0 and size in (1, 2, 4, 8) and content.number(8, 4) == 8 * size << 16:
-        return np.dtype(f"{order}{'i' if bits & 8 else 'u'}{size}")
-    if kind == 1 and not bits & 64:
-        exponent, mantissa = content.at(12, 2), content.at(14, 2)
-        form = (content.number(10, 2), *exponent, *mantissa, content.number(16, 4))
-        if form in _FLOATS and not content.number(8, 2):
-            return np.dtype(f"{order}{_FLOATS[form]}")
-    if kind == 3:
-        return np.dtype(("S", size))
-    if kind == 9 and bits & 15 == 1 and size == ANY_TEXT.itemsize:
-        return ANY_TEXT
-    return np.dtype(("V", size))
+    places = range(start, start + 8 * rank, 8)
+    shape = tuple(content.number(at) for at in places)
+    grows = content.number(2, 1) & 1
+    return shape, tuple(content.number(at + 8 * rank) for at in places) if grows else shape
 
 
 def _fill(found: dict[int, Bytes], size: int) -> bytes:

@@ -7,13 +7,26 @@ from collections.abc import Iterator
 
 from spikedoor.data.zips import most_unpacked
 
-__all__ = ["ADVICE", "CHUNK", "NOWHERE", "Bytes", "Damaged", "File", "messages", "root"]
+__all__ = [
+    "ADVICE",
+    "CHUNK",
+    "NAME",
+    "NOWHERE",
+    "Bytes",
+    "Damaged",
+    "File",
+    "Unread",
+    "messages",
+    "root",
+    "text",
+]
 
 NOWHERE = (1 << 64) - 1  # the address of what is not there
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 ADVICE = "write it by h5py's defaults, libver='earliest' and no track_order"
 _STARTS = (0, *(512 << k for k in range(22)))  # MATLAB's own 512 bytes may lie before a file
 CHUNK = 1 << 24  # bytes that the chunks of any file may have
+NAME = 256  # bytes of a name
 _FREE_STEPS, _STEPS = 1 << 12, 1 << 20  # of any file, and most
 _NOTHING, _CONTINUED = 0x00, 0x10  # kinds of messages
 _SHARED = 2  # the flag that the content of a message is elsewhere
@@ -21,6 +34,10 @@ _SHARED = 2  # the flag that the content of a message is elsewhere
 
 class Damaged(Exception):
     """The file is not what the format says, or is in a form that is not read here."""
+
+
+class Unread(Damaged):
+    """The file is in a form that is not read here, though it may be as the format says."""
 
 
 class Bytes:
@@ -43,6 +60,18 @@ class Bytes:
             raise Damaged(f"it ends before byte {place + size}")
         return self._view[place : place + size]
 
+    def rest(self, place: int) -> Bytes:
+        """Return those from a place on.
+
+        Raises:
+            Damaged: If it lies beyond the end.
+        """
+        return Bytes(self.at(place, max(0, len(self) - place)))
+
+    def first(self, size: int) -> memoryview:
+        """Return as many as there are of the first ones."""
+        return self._view[:size]
+
     def number(self, place: int, size: int = 8) -> int:
         """Return a whole number, 0 or above.
 
@@ -64,9 +93,9 @@ class Bytes:
 class File(Bytes):
     """All bytes of a file from its signature on, and an account of the work that it has made.
 
-    Every walk over messages, links, chunks and texts takes a step at each. There are no more of
-    them than bytes, so that what leads in a circle has an end. In the same way no byte is the
-    content of two data sets, so that one packed block is not unpacked again and again.
+    Every walk over messages, fields, links, chunks and texts takes a step at each. There are no
+    more of them than bytes, so that what leads in a circle has an end. In the same way no byte is
+    the content of two data sets, so that one packed block is not unpacked again and again.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -97,6 +126,21 @@ class File(Bytes):
         self._unpacked -= unpacked
         if min(self._content, self._unpacked) < 0:
             raise Damaged("its data sets or their chunks overlap, or unpack to far too much")
+
+
+def text(name: memoryview) -> str:
+    """Return a name, which ends by a zero or with the bytes that are given.
+
+    Raises:
+        Damaged: If it is longer than `NAME`, or no text.
+    """
+    first = bytes(name[: NAME + 1]).partition(b"\0")[0]
+    if len(first) > NAME:
+        raise Damaged(f"a name has more than {NAME} bytes")
+    try:
+        return first.decode()
+    except UnicodeDecodeError:
+        raise Damaged(f"a name is no text: {first[:40]!r}") from None
 
 
 def root(file: File) -> int:
@@ -151,7 +195,7 @@ def messages(file: File, place: int) -> Iterator[tuple[int, Bytes]]:
                     more, size = more + 4, size - 8  # the word, and a sum at the end
                 blocks.append((more, size))
             elif flags & _SHARED and kind != _NOTHING:
-                raise Damaged("shared messages, such as named types, are not read")
+                raise Unread("shared messages, such as named types, are not read")
             else:
                 yield kind, content
 

@@ -10,11 +10,13 @@ import numpy as np
 
 from spikedoor.data.hdf5.file import Damaged
 
-__all__ = ["KNOWN", "PACKINGS", "Filter", "unpacked"]
+__all__ = ["KNOWN", "NAMES", "PACKINGS", "Filter", "unpacked"]
 
 _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
 PACKINGS = {_DEFLATE, _LZF}  # of which a data set has one
 KNOWN = PACKINGS | {_SHUFFLE, _FLETCHER32}
+# Of other filters that recordings are packed by; HDF5's own have numbers below 256.
+NAMES = {32001: "Blosc", 32004: "LZ4", 32015: "Zstandard", 0x8ECF: "Prophesee's ECF"}
 _SUM = 4  # bytes of a checksum, which may lie below the packing
 _WORDS = 1 << 16  # of a checksum that are added at a time
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikedoor.data.hdf5.content import content
-from spikedoor.data.hdf5.dataset import ANY_TEXT, Dataset, dataset
-from spikedoor.data.hdf5.file import CHUNK, Damaged, File, root
-from spikedoor.data.hdf5.filters import KNOWN, PACKINGS
+from spikedoor.data.hdf5.dataset import Dataset, dataset
+from spikedoor.data.hdf5.datatype import ANY_TEXT
+from spikedoor.data.hdf5.file import CHUNK, Damaged, File, Unread, root
+from spikedoor.data.hdf5.filters import KNOWN, NAMES, PACKINGS
 from spikedoor.data.hdf5.heap import Heaps
 from spikedoor.data.hdf5.links import links
 from spikedoor.errors import DataError
@@ -39,7 +40,9 @@ def hdf5(data: bytes, name: str) -> Iterator[Group]:
         file = File(data)
         yield Group(file, Heaps(file), links(file, root(file)) or {}, name)
     except Damaged as error:
-        raise DataError(f"{name}: expected a whole HDF5 file: {error}") from None
+        other = isinstance(error, Unread)
+        wanted = "HDF5 in a form that is read" if other else "a whole HDF5 file"
+        raise DataError(f"{name}: expected {wanted}: {error}") from None
 
 
 class Group:
@@ -82,10 +85,28 @@ class Group:
             raise DataError(f"{name}: expected numbers, found {_described(data)}")
         return self._content(data, limit, name)
 
+    def table(self, key: str, limit: int, name: str = "") -> NDArray[Any] | None:
+        """Return an array with fields of numbers, None if there is no data set of the name.
+
+        Args:
+            key: The name.
+            limit: Most bytes that it may take.
+            name: What to call it in a message; by default the file.
+
+        Raises:
+            DataError: As `array` does, where there are no fields.
+        """
+        data, name = self._dataset(key), name or self._name
+        if data is None:
+            return None
+        if not _has_fields(data):
+            raise DataError(f"{name}: expected fields of numbers, found {_described(data)}")
+        return self._content(data, limit, name)
+
     def has_text(self, key: str) -> bool:
         """Whether there is a text, or an array of them."""
         data = self._dataset(key)
-        return data is not None and (data.dtype.kind == "S" or data.dtype == ANY_TEXT)
+        return data is not None and (data.dtype.kind == "S" or data.dtype is ANY_TEXT)
 
     def texts(self, key: str, name: str = "") -> NDArray[Any] | None:
         """Return an array of str, None if there is no data set of the name in this file.
@@ -107,7 +128,7 @@ class Group:
             )
         values = self._content(data, _TEXTS * _TEXT, name).ravel()
         found = values.tolist()
-        if data.dtype == ANY_TEXT:
+        if data.dtype is ANY_TEXT:
             # Before they are read: many may be the same long one.
             if (values["length"] > _TEXT).any():
                 raise DataError(f"{name}: expected texts of at most {_TEXT} bytes")
@@ -140,20 +161,30 @@ class Group:
         Raises:
             DataError: If it does, or is packed in a way that is not known, or twice.
         """
-        chunk = math.prod(data.chunk) * data.dtype.itemsize if data.chunk else 0
+        chunk = math.prod(data.chunks.shape) * data.dtype.itemsize if data.chunks else 0
         for claim, most in ((data.claim, limit), (chunk, min(max(limit, CHUNK), _CHUNK))):
             if claim > most:
                 raise DataError(f"{name}: expected at most {most} bytes, found a claim of {claim}")
         kinds = [one.kind for one in data.filters]
         if len(set(kinds)) < len(kinds) or set(kinds) - KNOWN or set(kinds) >= PACKINGS:
-            raise DataError(f"{name}: expected gzip or LZF as packing, found the filters {kinds}")
+            found = ", ".join(NAMES.get(kind, f"filter {kind}") for kind in kinds)
+            raise DataError(
+                f"{name}: expected gzip or LZF as packing, found {found}; where that is "
+                "installed, 'h5repack -f GZIP=4 IN OUT' repacks a file"
+            )
         try:
             return content(self._file, data)
         except Damaged as error:
             raise DataError(f"{name}: {error}") from None
 
 
+def _has_fields(data: Dataset) -> bool:
+    return data.dtype.names is not None and data.dtype is not ANY_TEXT
+
+
 def _described(data: Dataset) -> str:
-    if data.dtype.kind == "S" or data.dtype == ANY_TEXT:
+    if data.dtype.kind == "S" or data.dtype is ANY_TEXT:
         return "texts"
+    if _has_fields(data):
+        return f"the fields {', '.join(map(repr, data.dtype.names or ()))[:99]}"
     return "elements of another type" if data.dtype.kind == "V" else str(data.dtype)

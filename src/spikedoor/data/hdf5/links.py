@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spikedoor.data.hdf5.file import ADVICE, NOWHERE, Bytes, Damaged, File, messages
+from spikedoor.data.hdf5.file import (
+    ADVICE,
+    NAME,
+    NOWHERE,
+    Bytes,
+    File,
+    Unread,
+    messages,
+    text,
+)
 
 __all__ = ["links"]
 
 _INFO, _LINK, _TABLE = 0x02, 0x06, 0x11  # kinds of messages
 _HARD = 0  # of an address; others are of a path, perhaps in another file
 _SOFT = 2
-_NAME = 256  # bytes of a name
 
 
 def links(file: File, place: int) -> dict[str, int] | None:
@@ -40,7 +48,7 @@ def links(file: File, place: int) -> dict[str, int] | None:
         elif kind == _INFO:
             ordered = content.number(1, 1) & 1
             if content.number(10 if ordered else 2) != NOWHERE:
-                raise Damaged(f"a group keeps its links in a heap, which is not read: {ADVICE}")
+                raise Unread(f"a group keeps its links in a heap, which is not read: {ADVICE}")
     return found
 
 
@@ -56,7 +64,7 @@ def _link(content: Bytes) -> Iterator[tuple[str, int]]:
     wide = 1 << (flags & 3)
     size = content.number(at, wide)
     if kind == _HARD:
-        yield _text(content.at(at + wide, size)), content.number(at + wide + size)
+        yield text(content.at(at + wide, size)), content.number(at + wide + size)
 
 
 def _table(file: File, tree: int, heap: int) -> Iterator[tuple[str, int]]:
@@ -73,20 +81,10 @@ def _table(file: File, tree: int, heap: int) -> Iterator[tuple[str, int]]:
                 entry = node + 8 + 40 * k
                 at, kind = file.number(entry), file.number(entry + 16, 4)
                 if kind != _SOFT:
-                    name = file.at(names + at, max(0, min(_NAME + 1, size - at)))
-                    yield _text(name), file.number(entry + 8)
+                    name = file.at(names + at, max(0, min(NAME + 1, size - at)))
+                    yield text(name), file.number(entry + 8)
         else:
             file.expect(node, b"TREE\0")
             for k in range(file.number(node + 6, 2)):
                 file.step()
                 nodes.append(file.number(node + 32 + 16 * k))
-
-
-def _text(name: memoryview) -> str:
-    first = bytes(name[: _NAME + 1]).partition(b"\0")[0]
-    if len(first) > _NAME:
-        raise Damaged(f"a name has more than {_NAME} bytes")
-    try:
-        return first.decode()
-    except UnicodeDecodeError:
-        raise Damaged(f"a name is no text: {first[:40]!r}") from None
