@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from test_data_hdf5 import FORMATS, written
+from hdf5_cases import FORMATS, written
 from test_events_readers import EVENTS, FROM_FIRST, npy, npz, read, rows, separate, structured
 
 from spikedoor.data.zips import most_unpacked

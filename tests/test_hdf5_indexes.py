@@ -5,9 +5,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hdf5_cases import MOST, written
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_data_hdf5 import MOST, written
 from test_events_packed import FLIPS, damaged, done_or_told
 
 from spikedoor.data.hdf5 import hdf5
