@@ -37,10 +37,12 @@ SIZES = {MNIST: 2500, NMNIST: 880, DIGITS: 1437}
 PATCH, BLENDED = {"name": "patch", "size": 3}, {"name": "blended"}
 SMALL = {"name": "patch", "size": 2}
 STATIC = {"name": "event-static", "size": 3, "rate": 40}
+FLASH = {"name": "event-flash", "rate": 50}
 CASES: list[tuple[str, dict[str, Any], float]] = [
     *((MNIST, PATCH, rate) for rate in (0.0, 0.01, 0.05)),
     *((MNIST, BLENDED, rate) for rate in (0.01, 0.05)),
     *((NMNIST, STATIC, rate) for rate in (0.0, 0.01, 0.05)),
+    *((NMNIST, FLASH, rate) for rate in (0.01, 0.05)),
     *((DIGITS, SMALL, rate) for rate in (0.0, 0.01, 0.05)),
 ]
 TRUSTED = 0.05  # of as many samples again
@@ -106,8 +108,7 @@ def measured(
         found = audit_data(inventory, known, seed, direct(own) if rule == "direct" else None)
     wanted = np.array([name in truth for name in inventory.names])
     named = found.suspicious
-    told = [found.detections[name].details["separation"] for name in found.naming]
-    largest = max(max(one.values()) for one in told)
+    largest = max(found.separation.details["separation"].values())
     return [
         len(wanted), int(wanted.sum()), int(named.sum()), int((named & wanted).sum()),
         len(found.by_class()), round(largest, 3), round(found.accuracy, 4),
