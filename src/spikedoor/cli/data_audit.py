@@ -122,7 +122,7 @@ def _told(found: DataAudit) -> dict[str, Any]:
         "victim_accuracy": found.accuracy,
         "methods": {
             name: {
-                "names": one is found.separation,
+                "names": name in found.naming,
                 "threshold": one.threshold,
                 "flagged": int(one.flagged.sum()),
                 "details": one.details,
@@ -170,7 +170,7 @@ def _print(found: DataAudit, folder: Path) -> None:
     )
     wide = max(map(len, (*found.detections, *found.refused)))
     for name, one in found.detections.items():
-        part = "names" if one is found.separation else "seconds"
+        part = "names" if name in found.naming else "seconds"
         say(f"  {name:{wide}}  {part}: flags {int(one.flagged.sum())}")
     for name, reason in found.refused.items():
         say(f"  {name:{wide}}  not asked: {reason}")
@@ -179,9 +179,10 @@ def _print(found: DataAudit, folder: Path) -> None:
         say(f"  class {printable(name)}: {count} of {total}")
     for i in found.order[: min(named, _SHOWN)].tolist():
         row = found.row(i)
+        apart = max(row[name] for name in found.naming)
         say(
             f"    {printable(row['name'])}  (class {printable(row['class'])}, flagged by "
-            f"{row['votes']} of {len(found.detections)}, separation {row['separation']:.2f})"
+            f"{row['votes']} of {len(found.detections)}, separation {apart:.2f})"
         )
     if named > _SHOWN:
         say(f"    and {named - _SHOWN} more in scores.csv")
