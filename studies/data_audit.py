@@ -5,9 +5,9 @@
 Writes temporary folders of MNIST and digits as PNG files and of N-MNIST as npz files, clean and
 with 1 and 5 % poison, audits each, and appends a line to the CSV. What has its line already is
 passed over, so that it can be stopped. `--trusted` gives some 120 other clean samples, `--rule
-direct` trains the victim with spikes, `--clean` leaves poison out. The
-thresholds were chosen on seeds 0 and 1, and 10 to 12 seen before this code was done. The recordings that are read leave copies in SPIKEDOOR_CACHE: set it to a
-folder that you remove.
+direct` trains the victim with spikes, `--clean` leaves poison out. The thresholds were chosen on
+seeds 0 and 1; seeds 10 to 12 had been seen before the code was done. The recordings that are read
+leave copies in SPIKEDOOR_CACHE: set it to a folder that you remove.
 """
 
 from __future__ import annotations
