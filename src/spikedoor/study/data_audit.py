@@ -170,10 +170,11 @@ def audit_data(
 
 _NAMING: dict[str, tuple[int, Separation]] = {
     "separation": (-1, Separation()),
-    "separation-ann": (0, Separation(dimensions=64, ratio=3.07)),
+    "separation-ann": (0, Separation(features="activation")),
+    "separation-whole": (0, Separation(dimensions=64, ratio=3.07)),
 }
 """Methods that flag next to nothing in clean sets, as measured, by name, each with the stage it is
-asked about. The second sees the ANN before its activation, in all dimensions of the hidden layer:
+asked about. The last sees the ANN before its activation, in all dimensions of the hidden layer:
 rare poison varies too little to be among the first, and conversion blurs what an ANN has learned of
 events."""
 _SAMPLES = 8  # for each dimension; with fewer, what whitens the samples follows them too closely
