@@ -1,13 +1,13 @@
 """How many poisoned samples `spikedoor audit --data FOLDER` names, and how many clean ones.
 
-    python studies/data_audit.py [--out docs/results/data-audit.csv] [--seeds 10 11 12]
+    python studies/data_audit.py [--out docs/results/data-audit.csv] [--seeds 20 21 22]
 
 Writes temporary folders of MNIST and digits as PNG files and of N-MNIST as npz files, clean and
 with 1 and 5 % poison, audits each, and appends a line to the CSV. What has its line already is
 passed over, so that it can be stopped. `--trusted` gives some 120 other clean samples, `--rule
-direct` trains the victim with spikes, `--clean` leaves poison out. Seeds 0 and 1 are those that the
-threshold was chosen on. The recordings that are read leave copies in SPIKEDOOR_CACHE: set it to a
-folder that you remove.
+direct` trains the victim with spikes, `--clean` leaves poison out. The thresholds were chosen on
+seeds 0 and 1; seeds 10 to 12 had been seen before the code was done. The recordings that are read
+leave copies in SPIKEDOOR_CACHE: set it to a folder that you remove.
 """
 
 from __future__ import annotations
@@ -37,10 +37,12 @@ SIZES = {MNIST: 2500, NMNIST: 880, DIGITS: 1437}
 PATCH, BLENDED = {"name": "patch", "size": 3}, {"name": "blended"}
 SMALL = {"name": "patch", "size": 2}
 STATIC = {"name": "event-static", "size": 3, "rate": 40}
+FLASH = {"name": "event-flash", "rate": 50}
 CASES: list[tuple[str, dict[str, Any], float]] = [
     *((MNIST, PATCH, rate) for rate in (0.0, 0.01, 0.05)),
     *((MNIST, BLENDED, rate) for rate in (0.01, 0.05)),
     *((NMNIST, STATIC, rate) for rate in (0.0, 0.01, 0.05)),
+    *((NMNIST, FLASH, rate) for rate in (0.01, 0.05)),
     *((DIGITS, SMALL, rate) for rate in (0.0, 0.01, 0.05)),
 ]
 TRUSTED = 0.05  # of as many samples again
@@ -57,7 +59,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("docs/results/data-audit.csv"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[20, 21, 22])
     parser.add_argument("--trusted", action="store_true", help="with trusted samples")
     parser.add_argument("--rule", choices=("conversion", "direct"), default="conversion")
     parser.add_argument("--data", choices=list(SIZES), nargs="+", default=list(SIZES))
@@ -106,8 +108,7 @@ def measured(
         found = audit_data(inventory, known, seed, direct(own) if rule == "direct" else None)
     wanted = np.array([name in truth for name in inventory.names])
     named = found.suspicious
-    told = [found.detections[name].details["separation"] for name in found.naming]
-    largest = max(max(one.values()) for one in told)
+    largest = max(max(one.details["separation"].values()) for one in found.naming.values())
     return [
         len(wanted), int(wanted.sum()), int(named.sum()), int((named & wanted).sum()),
         len(found.by_class()), round(largest, 3), round(found.accuracy, 4),

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spikedoor.attack import Attack, Patch
-from spikedoor.data import Digits
+from spikedoor.attack import Attack, EventStatic, Patch
+from spikedoor.data import Digits, DigitsDvs
+from spikedoor.data.source import Inventory
 from spikedoor.errors import ConfigError, DataError
 from spikedoor.report.suspects import contact_sheet
 from spikedoor.study.data_audit import audit_data
@@ -40,6 +41,25 @@ def test_nothing_is_named_in_clean_data():
     assert found.by_class() == {}
     assert "beatrix" in found.refused
     assert sorted(found.order) == list(range(700))
+
+
+def test_a_square_that_fires_is_named_in_recordings_and_nothing_in_clean_ones(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SPIKEDOOR_CACHE", str(tmp_path))
+    clean = DigitsDvs(train_limit=400).load().train
+    own = Attack(trigger=EventStatic(size=2, rate=100), rate=0.05).poison(clean, 0)
+    names = tuple(map(str, range(len(own))))
+    found = audit_data(Inventory(own, names))
+    assert own.poisoned[found.suspicious].mean() > 0.9
+    assert found.suspicious[own.poisoned].mean() > 0.9
+    assert set(found.by_class()) == {"0"}
+    assert audit_data(Inventory(clean, names)).verdict == "nothing found"
+
+
+def test_few_samples_are_seen_in_few_dimensions():
+    """In half as many dimensions as samples, whitening makes groups of chance."""
+    assert audit_data(Digits(train_limit=120).inventory()).verdict == "nothing found"
 
 
 def test_the_command_line_names_files_and_writes_what_it_found(cli, folder, tmp_path):

@@ -42,8 +42,8 @@ class DataAudit:
 
     Args:
         inventory: The samples and their names.
-        detections: Scores of each method by its name: the one that names samples, and those that
-            second it.
+        detections: Scores of each method by its name: those that name samples, and those that
+            second them.
         refused: Why a method could not be asked, by its name.
         trusted: Number of trusted samples; 0 if there were none.
         accuracy: Share of the training labels that the victim gives as well.
@@ -58,9 +58,9 @@ class DataAudit:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
-    def naming(self) -> tuple[str, ...]:
-        """Names of the methods whose findings are named."""
-        return tuple(_NAMING)
+    def naming(self) -> dict[str, Detection]:
+        """The detections of the methods whose findings are named."""
+        return {name: self.detections[name] for name in _NAMING}
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -76,7 +76,7 @@ class DataAudit:
     @cached_property
     def suspicious(self) -> NDArray[np.bool_]:
         """Which samples are named, bool [N]: those that a method of `naming` flags."""
-        return np.any([self.detections[name].flagged for name in self.naming], 0)
+        return np.any([one.flagged for one in self.naming.values()], 0)
 
     @cached_property
     def order(self) -> NDArray[np.int64]:
@@ -168,12 +168,16 @@ def audit_data(
     )
 
 
-_NAMING: dict[str, tuple[int, DataDetector]] = {
+_NAMING: dict[str, tuple[int, Separation]] = {
     "separation": (-1, Separation()),
     "separation-ann": (0, Separation(features="activation")),
+    "separation-whole": (0, Separation(dimensions=64, ratio=3.07)),
 }
 """Methods that flag next to nothing in clean sets, as measured, by name, each with the stage it is
-asked about: one sees patches in images better, the other events."""
+asked about. The last sees the ANN before its activation, in all dimensions of the hidden layer:
+rare poison varies too little to be among the first, and conversion blurs what an ANN has learned of
+events."""
+_SAMPLES = 8  # for each dimension; with fewer, what whitens the samples follows them too closely
 _SECONDING: Sequence[DataDetector] = (Scan(), ActivationClustering(), SpectralSignatures())
 """Flag some of most clean sets, so that they only second and rank."""
 _KNOWING: Sequence[DataDetector] = (Beatrix(),)
@@ -189,8 +193,10 @@ def _asked(
     itself = Defender(samples, samples, samples, seed)
     defender = itself if trusted is None else Defender(trusted, trusted, samples, seed)
     others = [*_SECONDING, *(() if trusted is None else _KNOWING)]
+    most = max(len(samples) // _SAMPLES, 1)
     with bar("detectors", len(_NAMING) + len(others)) as advance:
-        for name, (place, method) in _NAMING.items():
+        for name, (place, usual) in _NAMING.items():
+            method = usual.model_copy(update={"dimensions": min(usual.dimensions, most)})
             found[name] = method.detect(victim.stages[place], itself)
             advance(note=name)
         for method in others:
