@@ -140,11 +140,9 @@ def detectors_in_full(study: str) -> str:
     return _in_full(_looked(study), names, lambda row: row["defence.method"] not in OF_MODELS)
 
 
-def at_own_threshold(study: str) -> str:
+def at_own_threshold(study: str, beside: str = "false_alarms") -> str:
     """Return what detectors find at their own thresholds, in short: found / false alarms."""
-    return across(
-        _looked(study), lambda row: f"{share(row, 'found')} / {share(row, 'false_alarms')}"
-    )
+    return across(_looked(study), lambda row: f"{share(row, 'found')} / {share(row, beside)}")
 
 
 def eliminators(study: str) -> str:
@@ -185,14 +183,14 @@ def _in_full(found: list[Row], names: tuple[str, ...], interval: Callable[[Row],
     )
 
 
-def alarms() -> str:
-    """Return the false alarms on clean victims, by where the defender's samples are from."""
+def alarms(study: str, **parts: str) -> str:
+    """Return the false alarms on clean victims, with a column for each part of the study."""
     told: dict[str, dict[str, str]] = {}
-    for row in sorted(rows("clean-victims"), key=lambda row: row["defence.method"]):
-        told.setdefault(row["defence.method"], {})[row["part"]] = share(row, "false_alarms", True)
-    sets = {"training": "knows training samples", "test": "knows new samples"}
-    lines = ([name, *(found.get(part, "") for part in sets)] for name, found in told.items())
-    return table(["defence", *sets.values()], lines)
+    for row in sorted(rows(study), key=lambda row: row["defence.method"]):
+        method = row["defence.method"].partition("(")[0]
+        told.setdefault(method, {})[row["part"]] = share(row, "false_alarms", interval=True)
+    lines = ([name, *(found.get(part, "") for part in parts)] for name, found in told.items())
+    return table(["defence", *parts.values()], lines)
 
 
 def attack(row: Row) -> tuple[str, str]:

@@ -64,8 +64,14 @@ TABLES: dict[str, Callable[[], str]] = {
             "eliminators-in-full": made.eliminators_in_full,
         }.items()
     },
-    "false-alarms": made.alarms,
+    "false-alarms": partial(
+        made.alarms, "clean-victims", training="knows training samples", test="knows new samples"
+    ),
+    "false-alarms-models": partial(
+        made.alarms, "clean-models", published="published threshold", critical="critical threshold"
+    ),
     "detectors-new": partial(made.at_own_threshold, "defences-new"),
+    "detectors-critical": partial(made.at_own_threshold, "defences-critical", "twin_false_alarms"),
     "teco": made.teco,
     "backdoorbench-detectors": partial(made.detectors_in_full, "backdoorbench"),
     "backdoorbench-eliminators": partial(made.eliminators_in_full, "backdoorbench"),

@@ -10,7 +10,7 @@ from scipy import stats
 from torch import nn
 
 from spikedoor.defences.detect import TMPBD
-from spikedoor.defences.detect.tmpbd import p_values
+from spikedoor.defences.detect.tmpbd import critical_level, p_values
 from spikedoor.errors import ConfigError
 from spikedoor.snn.blocks import Flatten, Head
 from spikedoor.snn.encoding import Poisson
@@ -37,6 +37,14 @@ def test_p_values_are_of_the_gamma_law_of_all_but_the_largest():
     assert found[-1] == pytest.approx(1 - law.cdf(margins[-1]) ** 2001, rel=0.1)
     assert found.argmin() == len(margins) - 1
     assert (np.diff(found[np.argsort(margins)]) <= 0).all()
+
+
+@pytest.mark.parametrize("shape", [3, 300])
+def test_one_in_twenty_models_of_one_law_is_below_the_critical_level(shape):
+    drawn = np.random.default_rng(0).gamma(shape, size=(1500, 10))
+    smallest = np.array([p_values(margins).min() for margins in drawn])
+    assert (smallest < critical_level(10)).mean() == pytest.approx(0.05, abs=0.02)
+    assert (smallest < 0.05).mean() == pytest.approx(0.25, abs=0.04)
 
 
 @pytest.mark.parametrize("margins", [[1.0] * 10, [-1.0, -2.0, -3.0], [1.0, 1.0, 50.0], [1.0, 2.0]])
