@@ -179,10 +179,10 @@ def _print(found: DataAudit, folder: Path) -> None:
         say(f"  class {printable(name)}: {count} of {total}")
     for i in found.order[: min(named, _SHOWN)].tolist():
         row = found.row(i)
-        apart = max(row[name] for name in found.naming)
+        apart = max(row[name] / one.threshold for name, one in found.naming.items())
         say(
             f"    {printable(row['name'])}  (class {printable(row['class'])}, flagged by "
-            f"{row['votes']} of {len(found.detections)}, separation {apart:.2f})"
+            f"{row['votes']} of {len(found.detections)}, {apart:.2f} times a threshold)"
         )
     if named > _SHOWN:
         say(f"    and {named - _SHOWN} more in scores.csv")
