@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from cli_cases import TINY, Terminal
+from cli_cases import Terminal
 
 from spikedoor import progress
 
@@ -16,13 +16,6 @@ network = { name = "small-conv", width = 4, pool = "avg" }
 attack = { rate = 0.1, trigger = { name = "patch", size = 2 } }
 rule = { name = "conversion", steps = 2, ann = { epochs = 1 } }
 """
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    path = tmp_path / "tiny.toml"
-    path.write_text(TINY)
-    return path
 
 
 @pytest.fixture
