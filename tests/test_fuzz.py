@@ -6,7 +6,6 @@ Files in tests/corpus/TARGET/ once broke a reader, or are of the kind that break
 import contextlib
 import json
 import os
-import re
 import subprocess
 import sys
 import time
