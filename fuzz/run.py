@@ -112,6 +112,12 @@ def guided(target, args: argparse.Namespace) -> None:
     """Hand the target to libFuzzer, with whole files as its corpus."""
     import atheris
 
+    from fuzz.tracing import let_go
+
+    def read(data: bytes) -> None:
+        let_go()
+        check(target, data)
+
     place = Path(args.corpus or tempfile.mkdtemp(prefix=f"corpus-{args.target}-"))
     place.mkdir(parents=True, exist_ok=True)
     for data in target.seeds():
@@ -126,7 +132,7 @@ def guided(target, args: argparse.Namespace) -> None:
         escaped = ("".join(f"\\x{byte:02x}" for byte in word) for word in target.words)
         words.write_text("".join(f'"{word}"\n' for word in escaped))
         options.append(f"-dict={words}")
-    atheris.Setup([sys.argv[0], *options, str(place)], lambda data: check(target, data))
+    atheris.Setup([sys.argv[0], *options, str(place)], read)
     atheris.Fuzz()
 
 

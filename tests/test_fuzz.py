@@ -129,3 +129,37 @@ def test_hdf5_takes_no_memory_on_the_word_of_a_file(name):
     assert done.returncode == 0, done.stderr
     # MB, of which the shape of a node may take 128. HDF5's own library takes 11,000.
     assert int(done.stdout) < 160
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is resident is told by Linux")
+def test_a_guided_run_keeps_nothing_of_comparisons(tmp_path):
+    pytest.importorskip("atheris", reason="guided fuzzing needs atheris")
+    code = (
+        "import argparse, pathlib, re, sys\n"
+        "import atheris, numpy as np\n"
+        "from fuzz.run import guided\n"
+        "from fuzz.target import Target\n"
+        "zeros, resident = np.zeros(1 << 20, np.int8), []\n"
+        "@atheris.instrument_func\n"
+        "def read(data):\n"
+        "    ones = zeros + 1\n"
+        "    right = zeros < ones, zeros <= 0, zeros == 0, ones != zeros, 1 > zeros, ones >= 1\n"
+        "    wrong = zeros < 0, ones <= zeros, zeros == ones, 1 != ones, 0 > ones, zeros >= 1\n"
+        "    assert np.all(right) and not np.any(wrong)\n"
+        "    assert data[:1] <= data and 3 != len(data) + 9\n"
+        "    status = pathlib.Path('/proc/self/status').read_text()\n"
+        "    resident.append(int(re.search(r'VmRSS:\\s*(\\d+)', status)[1]) >> 10)\n"
+        "    assert resident[-1] - resident[0] < 100, resident\n"  # 12 MB an input were kept
+        "args = {'runs': 40, 'max_seconds': 60, 'seed': 1, 'timeout': 10, 'memory': 4096}\n"
+        "args |= {'target': 'arrays', 'corpus': sys.argv[1]}\n"
+        "guided(Target(lambda: [b'a'], read), argparse.Namespace(**args))\n"
+    )
+    paths = os.pathsep.join([str(HERE.parent), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "corpus")],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
