@@ -115,6 +115,14 @@ def test_an_eliminator_depends_on_nothing_triggered(made):
             assert own == {"data"}
 
 
+@pytest.mark.parametrize("key", ["set", "grid"])
+def test_rows_name_the_defence_however_the_sweep_does(tmp_path, key):
+    plan = {"method": "strip", "clean": 0.4, "clean_from": "test"}
+    sweep = Sweep(base=SWEEP.base, **{key: {"defence": [plan] if key == "grid" else plan}})
+    found = Campaign.of(sweep, Store(tmp_path / "store")).rows()
+    assert {row["defence.method"] for row in found} == {"strip"}
+
+
 def test_a_plain_ann_is_repaired_as_well_and_has_no_synaptic_operations(tmp_path):
     sweep = SWEEP.model_copy(
         update={
