@@ -65,7 +65,7 @@ def ranking():
     return of_leaderboard({"digits": Table.of(rows).mean()}, "spikedoor sweep digits.toml")
 
 
-def test_a_leaderboard_ranks_by_means_of_as_many_cells_and_says_why_a_cell_is_missing(ranking, opened):
+def test_a_leaderboard_ranks_like_with_like_and_says_why_a_cell_is_missing(ranking, opened):
     detectors = section(ranking, "digits: detectors")["table"]
     assert detectors["columns"] == ["method", "mean", "cells", "patch", "blended"]
     told = [(line[0], line[1]["value"], line[2]) for line in detectors["rows"]]
