@@ -120,8 +120,8 @@ def _show(found: Table, format: Format | Literal["json"], out: Path | None) -> N
         "latex": found.latex,
         "json": lambda: f"{as_json(list(found.rows))}\n",
     }
-    content = made[format]()
+    content = made[format]().rstrip("\n")
     if out is None:
-        say(content.rstrip("\n"))
+        say(content)
     else:
-        write_file(out, content.encode())
+        write_file(out, f"{content}\n".encode())
