@@ -188,6 +188,9 @@ def test_the_defenders_samples_are_clean_and_apart():
 def test_too_few_samples_are_refused():
     with pytest.raises(ConfigError, match="larger share"):
         Defender.of(Digits().load().train, 0.001)
+    for share in (-0.1, 0, 20):
+        with pytest.raises(ConfigError, match=f"above 0 and at most 1, got {share}"):
+            Defender.of(Digits().load().train, share)
 
 
 def test_without_a_training_set_a_detector_of_one_says_so():
