@@ -99,3 +99,17 @@ def test_where_attacks_alone_are_compared_triggers_are_ranked():
     assert ranked["columns"] == ["method", "mean", "cells", "rate 0.01", "rate 0.1"]
     told = [(line[0], round(line[1]["value"], 9), line[2]) for line in ranked["rows"]]
     assert told == [("strong", 0.9, "2 of 2"), ("weak", 0.3, "2 of 2")]
+
+
+@pytest.mark.parametrize("method", [None, "strip"])
+def test_no_cell_stands_for_another(method):
+    auroc = dict.fromkeys(("auroc", "auroc.low", "auroc.high", "auroc.count"), 0.7)
+    about = {"rule": "direct", "stage": "direct", "defence.method": method}
+    rows = [
+        row(seed, 0.9, 0.8, **about | {"network.width": width} | (auroc if method else {}))
+        for seed in (0, 1)
+        for width in (8, 16)
+    ]
+    board = section(of_study("two", Table.of(rows), ""), "The board")["table"]
+    told = [one for line in board["rows"] for one in line[1:] if one is not None]
+    assert len(told) == len(rows)

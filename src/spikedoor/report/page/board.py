@@ -176,12 +176,14 @@ def _crossed(
         Names of the columns; the cells of each line, by its name.
     """
     defended = any(row.get("defence.method") for row in rows)
-    victims = ("part", "rule") if defended else ()
-    outer = [c for c in axes if c.startswith(("attack.", "data")) or c in victims]
-    inner = [c for c in axes if c not in (*outer, "seed", "stage")]
+    known = [c for c in axes if c != "stage"]
     if defended:
-        inner = [c for c in inner if c.startswith("defence.")]
-    elif not inner:  # nothing but attacks were compared
+        inner = [c for c in known if c.startswith("defence.")]
+        outer = telling([c for c in known if c not in inner], rows, ("T",))
+    else:
+        outer = [c for c in known if c.startswith(("attack.", "data")) or c == "seed"]
+        inner = [c for c in known if c not in outer]
+    if not inner:  # nothing but attacks were compared
         inner = [c for c in outer if c.startswith("attack.trigger")]
         outer = [c for c in outer if c not in inner]
     columns = list(dict.fromkeys(named_by(row, outer) for row in rows))
