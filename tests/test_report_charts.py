@@ -81,6 +81,19 @@ def test_no_repair_stands_over_another():
     assert told == ["before", "rnp, clean 0.05", "rnp, clean 0.2"]
 
 
+def test_a_victim_is_drawn_once_whatever_defences_it_was_put_to():
+    rows = [
+        row(0, 0.9, rate, stage=stage, rule="direct", attack__rate=rate, defence__method=method)
+        | {f"clean_model{end}": None for end in ("", ".low", ".high", ".count")}
+        for rate in (0.2, 0.8)
+        for method in ("strip", "rnp")
+        for stage in ("direct", "repaired")
+    ]
+    (chart,) = CHARTS["rate"](Table.of(rows))
+    (drawn,) = chart.figure.axes[1].containers
+    np.testing.assert_allclose(drawn[0].get_ydata(), [20, 80])
+
+
 def test_the_rate_is_drawn_by_rule_and_the_overhead_beside_the_twin():
     twin = {"clean_model": 0.01, "clean_model.low": 0.0, "clean_model.high": 0.02}
     rows = [
