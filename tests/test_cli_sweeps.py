@@ -52,6 +52,10 @@ def test_a_sweep_from_dry_run_to_table(cli, tmp_path, sweep):
     code, out, _ = cli("table", sweep)
     assert (code, out.count("missing: not run yet")) == (0, 8)
 
+    code, _, err = cli("table", sweep, "--where", "stage=convrted", "--where", "T>=1")
+    assert (code, err.count("\n")) == (0, 1)
+    assert "no row has stage=convrted; did you mean 'converted'?" in err
+
     code, out, err = cli("sweep", sweep)
     assert (code, err) == (0, "")
     assert "4 experiments, 48 stages: 48 made, 0 from the store, 0 failed" in out
