@@ -45,3 +45,20 @@ def test_a_source_that_nothing_is_drawn_from_is_refused(cli, tmp_path, sources, 
     assert (code, out) == (2, "")
     assert told in err
     assert not (tmp_path / "figures").exists()
+
+
+def test_what_is_drawn_beside_migration_is_drawn_as_without_it(cli, tmp_path):
+    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "two.toml").write_text(
+        'base = "tiny.toml"\nseeds = [0]\ngrid.attack.rate = [0.1, 0.3]\n'
+        'set.rule = { name = "conversion", steps = 4, ann = { epochs = 1 } }\n'
+    )
+    cli("sweep", "two.toml")
+    for kinds in ("rate", "migration", "rate,migration"):
+        code, _, err = cli(
+            "figures", "two.toml", "--kind", kinds, "--format", "svg", "--out", kinds
+        )
+        assert (code, err) == (0, "")
+    for name in ("rate", "migration"):
+        alone, beside = (tmp_path / d / f"{name}.svg" for d in (name, "rate,migration"))
+        assert alone.read_bytes() == beside.read_bytes()

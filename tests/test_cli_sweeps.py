@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -51,6 +52,10 @@ def test_a_sweep_from_dry_run_to_table(cli, tmp_path, sweep):
     code, out, _ = cli("table", sweep)
     assert (code, out.count("missing: not run yet")) == (0, 8)
 
+    code, _, err = cli("table", sweep, "--where", "stage=convrted", "--where", "T>=1")
+    assert (code, err.count("\n")) == (0, 1)
+    assert "no row has stage=convrted; did you mean 'converted'?" in err
+
     code, out, err = cli("sweep", sweep)
     assert (code, err) == (0, "")
     assert "4 experiments, 48 stages: 48 made, 0 from the store, 0 failed" in out
@@ -73,7 +78,9 @@ def test_a_sweep_from_dry_run_to_table(cli, tmp_path, sweep):
     target = tmp_path / "deep" / "table.md"
     code, out, _ = cli("table", sweep, "--mean", "--format", "md", "--out", target)
     assert (code, out) == (0, "")
-    assert "| attack.rate | stage | T | runs |" in target.read_text()
+    written = target.read_text()
+    assert "| attack.rate | stage | T | runs |" in written
+    assert written.endswith("\n")
 
 
 def test_status_and_explain(cli, tmp_path, sweep, monkeypatch):
@@ -221,9 +228,14 @@ def test_a_page_that_cannot_show_the_triggers_says_why(
     assert f"Not shown, for {why}" in page
 
 
-def test_the_command_of_a_page_names_plug_ins(cli, tmp_path, sweep, monkeypatch):
+def test_commands_to_go_on_with_name_settings_and_plug_ins(cli, tmp_path, sweep, monkeypatch):
     monkeypatch.setenv(VARIABLE, "")
     (tmp_path / "mine.py").write_text("")
+    small = ("--set", "seeds=[0]", "--set", "grid={'attack.rate'=[0.1]}", "--plugin", "mine.py")
+    told = cli("sweep", sweep, *small)[1].partition("See them with: ")[2].splitlines()[0]
+    code, out, _ = cli(*shlex.split(told)[1:])
+    assert (code, "missing" in out) == (0, False)
+    assert " --plugin mine.py" in told
     assert cli("report", sweep, "--plugin", "mine.py")[0] == 0
     assert " --plugin mine.py" in (tmp_path / "report.html").read_text()
 

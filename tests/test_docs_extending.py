@@ -12,7 +12,8 @@ import spikedoor
 from spikedoor import testing
 from spikedoor.cli.catalogue import KINDS, family
 
-TEXT = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[1] / "docs"
+TEXT = (DOCS / "extending.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", TEXT, flags=re.DOTALL)
 
 
@@ -67,3 +68,12 @@ def test_it_names_every_check_and_every_group_of_entry_points():
     groups = TEXT[TEXT.index("The groups are") : TEXT.index("# pyproject.toml")]
     named = {name.removeprefix("spikedoor.") for name in re.findall(r"`([\w.-]+)`", groups)}
     assert named == {family(kind).kind for kind in KINDS}
+
+
+def test_the_trigger_of_the_tutorial_keeps_what_it_says_triggers_keep(tmp_path):
+    page = (DOCS / "tutorials" / "own-trigger.md").read_text(encoding="utf-8")
+    code = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)[0]
+    (tmp_path / "edge.py").write_text(code, encoding="utf-8")
+    check = "import edge, spikedoor.testing as t; t.check_trigger(edge.Edge)"
+    done = run("-c", check, path=str(tmp_path))
+    assert done.returncode == 0, done.stderr

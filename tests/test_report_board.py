@@ -51,10 +51,13 @@ def ranking():
         return made
 
     rows = [
-        defended("worse", "patch", "direct", 0.9, 0.9, auroc=0.6),
-        defended("worse", "blended", "direct", 0.9, 0.9, auroc=0.8),
-        defended("better", "patch", "direct", 0.9, 0.9, auroc=0.9),
-        defended("better", "blended", "direct", reason="detection failed: too few samples"),
+        defended("fair", "patch", "direct", 0.9, 0.9, auroc=0.6),
+        defended("fair", "blended", "direct", 0.9, 0.9, auroc=0.8),
+        defended("once", "patch", "direct", 0.9, 0.9, auroc=0.8),
+        defended("good", "patch", "direct", 0.9, 0.9, auroc=0.7),
+        defended("good", "blended", "direct", 0.9, 0.9, auroc=0.8),
+        defended("late", "patch", "direct", 0.9, 0.9, auroc=0.9),
+        defended("late", "blended", "direct", reason="detection failed: too few samples"),
         *(defended("prune", t, "direct", 0.9, 0.9) for t in ("patch", "blended")),
         defended("prune", "patch", "repaired", 0.8, 0.1, effectiveness=0.85),
         defended("prune", "blended", "repaired", reason="not run yet"),
@@ -62,17 +65,23 @@ def ranking():
     return of_leaderboard({"digits": Table.of(rows).mean()}, "spikedoor sweep digits.toml")
 
 
-def test_a_leaderboard_ranks_by_means_and_says_why_a_cell_is_missing(ranking, opened):
+def test_a_leaderboard_ranks_like_with_like_and_says_why_a_cell_is_missing(ranking, opened):
     detectors = section(ranking, "digits: detectors")["table"]
     assert detectors["columns"] == ["method", "mean", "cells", "patch", "blended"]
     told = [(line[0], line[1]["value"], line[2]) for line in detectors["rows"]]
-    assert told == [("better", 0.9, "1 of 2"), ("worse", pytest.approx(0.7), "2 of 2")]
-    gap = detectors["rows"][0][4]
+    assert told == [
+        ("good", pytest.approx(0.75), "2 of 2"),
+        ("fair", pytest.approx(0.7), "2 of 2"),
+        ("late", 0.9, "1 of 2"),
+        ("once", 0.8, "1 of 1"),
+    ]
+    gap = detectors["rows"][2][4]
     assert (gap["text"], gap["small"]) == ("missing", "detection failed: too few samples")
     (repair,) = section(ranking, "digits: repairs")["table"]["rows"]
     assert (repair[0], repair[1]["value"], repair[3]["value"]) == ("prune", 0.85, 0.85)
     assert repair[4]["small"] == "not run yet"
-    assert "2 of 6 cells" in ranking.verdict
+    assert "First: good (" in ranking.verdict
+    assert "2 of 9 cells" in ranking.verdict
     tab = opened(ranking)
     assert "too few samples" in tab.locator("table").first.inner_text()
 
@@ -90,3 +99,17 @@ def test_where_attacks_alone_are_compared_triggers_are_ranked():
     assert ranked["columns"] == ["method", "mean", "cells", "rate 0.01", "rate 0.1"]
     told = [(line[0], round(line[1]["value"], 9), line[2]) for line in ranked["rows"]]
     assert told == [("strong", 0.9, "2 of 2"), ("weak", 0.3, "2 of 2")]
+
+
+@pytest.mark.parametrize("method", [None, "strip"])
+def test_no_cell_stands_for_another(method):
+    auroc = dict.fromkeys(("auroc", "auroc.low", "auroc.high", "auroc.count"), 0.7)
+    about = {"rule": "direct", "stage": "direct", "defence.method": method}
+    rows = [
+        row(seed, 0.9, 0.8, **about | {"network.width": width} | (auroc if method else {}))
+        for seed in (0, 1)
+        for width in (8, 16)
+    ]
+    board = section(of_study("two", Table.of(rows), ""), "The board")["table"]
+    told = [one for line in board["rows"] for one in line[1:] if one is not None]
+    assert len(told) == len(rows)

@@ -59,6 +59,41 @@ def test_detectors_and_eliminators_are_drawn_where_they_stand():
     assert alarms.containers[0][0].get_xdata()[0] == pytest.approx(5)
 
 
+def test_no_repair_stands_over_another():
+    def found(rate, stage, *scores, **told):
+        about = {"rule": "direct", "part": "LR_B", "attack__rate": rate, **told}
+        return row(0, *scores, stage=stage, defence__method="rnp", **about)
+
+    rows = [
+        found(rate, stage, accuracy, success, defence__clean=clean)
+        for rate, success in ((0.01, 0.3), (0.1, 0.8))
+        for clean, accuracy in ((0.05, 0.6), (0.2, 0.7))
+        for stage in ("direct", "repaired")
+    ]
+    (chart,) = CHARTS["defences"](Table.of(rows))
+    panels = {axes.get_title(): axes.containers for axes in chart.figure.axes}
+    assert list(panels) == ["LR_B\nrate 0.01", "LR_B\nrate 0.1"]
+    for marks, success in zip(panels.values(), (30, 80), strict=True):  # the first: before
+        at = [(one[0].get_xdata()[0], one[0].get_ydata()[0]) for one in marks[1:]]
+        np.testing.assert_allclose(at, [(60, success), (70, success)])
+    (legend,) = chart.figure.legends
+    told = [text.get_text() for text in legend.get_texts()]
+    assert told == ["before", "rnp, clean 0.05", "rnp, clean 0.2"]
+
+
+def test_a_victim_is_drawn_once_whatever_defences_it_was_put_to():
+    rows = [
+        row(0, 0.9, rate, stage=stage, rule="direct", attack__rate=rate, defence__method=method)
+        | {f"clean_model{end}": None for end in ("", ".low", ".high", ".count")}
+        for rate in (0.2, 0.8)
+        for method in ("strip", "rnp")
+        for stage in ("direct", "repaired")
+    ]
+    (chart,) = CHARTS["rate"](Table.of(rows))
+    (drawn,) = chart.figure.axes[1].containers
+    np.testing.assert_allclose(drawn[0].get_ydata(), [20, 80])
+
+
 def test_the_rate_is_drawn_by_rule_and_the_overhead_beside_the_twin():
     twin = {"clean_model": 0.01, "clean_model.low": 0.0, "clean_model.high": 0.02}
     rows = [

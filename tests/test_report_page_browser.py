@@ -2,8 +2,10 @@
 
 import pytest
 from page_cases import a_recording, a_run, a_study
+from table_cases import row
 
-from spikedoor.report.page import of_records
+from spikedoor.records.query import Table
+from spikedoor.report.page import of_records, of_study
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +134,23 @@ def test_it_fits_a_phone_and_turns_dark(opened, study, width):
     light = tab.evaluate(ground)
     tab.locator("#theme").click()
     assert tab.evaluate(ground) != light
+
+
+def test_a_chart_of_many_names_is_read_on_a_phone_by_scrolling(opened):
+    names = [f"detector-{i:02}" for i in range(13)]
+    found = dict.fromkeys(("auroc", "auroc.low", "auroc.high", "auroc.count"), 0.7)
+    rows = [row(0, 0.9, 0.8, rule="ann", **{"defence.method": name}, **found) for name in names]
+    content = of_study("many", Table.of(rows).mean(), "")
+    tab = opened(content, viewport={"width": 390, "height": 800})
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    figure = tab.locator("figure.wide").first
+    size = "text => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a"
+    assert figure.locator("svg text").first.evaluate(size) > 10
+    last = figure.locator("circle").last
+    inside = "mark => mark.getBoundingClientRect().right <= innerWidth"
+    assert not last.evaluate(inside)
+    figure.locator("svg").focus()
+    for _ in names:
+        tab.keyboard.press("ArrowRight")
+    assert last.evaluate(inside)
+    assert "70.0 %" in tab.locator("#tip").inner_text()

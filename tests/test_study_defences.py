@@ -115,6 +115,14 @@ def test_an_eliminator_depends_on_nothing_triggered(made):
             assert own == {"data"}
 
 
+@pytest.mark.parametrize("key", ["set", "grid"])
+def test_rows_name_the_defence_however_the_sweep_does(tmp_path, key):
+    plan = {"method": "strip", "clean": 0.4, "clean_from": "test"}
+    sweep = Sweep(base=SWEEP.base, **{key: {"defence": [plan] if key == "grid" else plan}})
+    found = Campaign.of(sweep, Store(tmp_path / "store")).rows()
+    assert {row["defence.method"] for row in found} == {"strip"}
+
+
 def test_a_plain_ann_is_repaired_as_well_and_has_no_synaptic_operations(tmp_path):
     sweep = SWEEP.model_copy(
         update={
@@ -180,6 +188,9 @@ def test_the_defenders_samples_are_clean_and_apart():
 def test_too_few_samples_are_refused():
     with pytest.raises(ConfigError, match="larger share"):
         Defender.of(Digits().load().train, 0.001)
+    for share in (-0.1, 0, 20):
+        with pytest.raises(ConfigError, match=f"above 0 and at most 1, got {share}"):
+            Defender.of(Digits().load().train, share)
 
 
 def test_without_a_training_set_a_detector_of_one_says_so():

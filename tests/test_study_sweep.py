@@ -77,6 +77,16 @@ def test_an_axis_of_components_is_told_by_name_and_fields(tmp_path):
     ]
 
 
+def test_an_axis_of_settings_is_told_by_its_keys():
+    other = {"rate": 0.1, "trigger": {"name": "patch", "size": 3}}
+    sweep = Sweep(base=BASE, grid={"attack": [{"rate": 0.2}, other]})
+    found = [(one.axes, one.experiment.attack.rate) for one in sweep.experiments()]
+    assert found == [
+        ({"attack.rate": 0.2}, 0.2),
+        ({"attack.rate": 0.1, "attack.trigger": "patch(size=3)"}, 0.1),
+    ]
+
+
 def test_base_names_a_preset_or_another_file(tmp_path):
     (tmp_path / "mine.toml").write_text('data = "digits"\nrule = "direct"\nattack.rate = 0.3')
     file = tmp_path / "sweep.toml"

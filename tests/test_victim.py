@@ -64,6 +64,10 @@ class TestStages:
         with pytest.raises(ConfigError, match="got Network; of a torch module"):
             evaluate(victim.final.network, stripes(20), Attack(trigger=Patch(size=2)))
 
+    def test_a_trigger_in_place_of_an_attack_is_told_how_it_becomes_one(self, victim):
+        with pytest.raises(ConfigError, match="got Patch; Attack"):
+            evaluate(victim, stripes(20), Patch(size=2))  # type: ignore[arg-type]
+
 
 class TestPrediction:
     def test_has_a_row_for_each_step(self, victim):

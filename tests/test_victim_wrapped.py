@@ -181,11 +181,14 @@ def test_a_module_that_has_fired_before_is_taken_from_its_start(hidden):
 
 
 @pytest.mark.parametrize("take", [from_module, wrap_module])
-def test_what_is_no_module_or_no_shape_is_told(take):
+def test_what_is_no_module_no_shape_and_no_number_of_steps_is_told(take):
     with pytest.raises(ConfigError, match=r"expected a torch module, got str; .* safetensors"):
         take("model.pt", SHAPE, 3, STEPS)
     with pytest.raises(ConfigError, match=r"such as \(1, 28, 28\), got \(8, 8\)"):
         take(Skip(), (8, 8), 3, STEPS)
+    for steps in (0, -1, 4.0, "4"):
+        with pytest.raises(ConfigError, match="steps: expected a whole number from 1 on, got"):
+            take(Skip(), SHAPE, 3, steps)
 
 
 @pytest.mark.parametrize("take", [from_module, wrap_module])

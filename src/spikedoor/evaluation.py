@@ -84,8 +84,13 @@ def evaluate(
         seed: Of random encodings.
 
     Raises:
-        ConfigError: If it is no victim.
+        ConfigError: If it is no victim, or no attack.
     """
+    if not isinstance(attack, Attack):
+        raise ConfigError(
+            f"expected an attack, got {type(attack).__name__}; Attack(trigger=...) makes one of a "
+            "trigger"
+        )
     challenge = attack.challenge(test, include_target=True)
     return Evaluation(
         np.asarray(test.labels),

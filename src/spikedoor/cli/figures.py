@@ -61,11 +61,11 @@ def figures(
     from spikedoor.report.charts import CHARTS, style
 
     sources = _serving(source, kinds)
-    tables = {file: _table(file, store, settings, kinds) for file in source if not file.is_dir()}
+    tables = {file: _tables(file, store, settings, kinds) for file in source if not file.is_dir()}
     told = []
     for one, places in sources.items():
         for place in places:
-            made = _traces(place) if one == "traces" else CHARTS[one](tables[place])
+            made = _traces(place) if one == "traces" else CHARTS[one](tables[place][one])
             make_folder(out)
             for chart in made:
                 name = chart.name if len(places) == 1 else f"{place.resolve().stem}-{chart.name}"
@@ -113,14 +113,22 @@ def _chosen(option: str, text: str, choices: Sequence[str]) -> list[str]:
     return found
 
 
-def _table(file: Path, store: Path, settings: list[str] | None, kinds: list[str]) -> Table:
+def _tables(
+    file: Path, store: Path, settings: list[str] | None, kinds: list[str]
+) -> dict[str, Table]:
+    """Return what each kind of figure is drawn from: migration is told after every step."""
     from spikedoor.records.query import Table
     from spikedoor.study.results import rows
 
     with to_read(store) as opened:
         index = index_of(file, opened, settings)
-        every_step = "migration" in kinds and "rule.steps" not in index.axes
-        return Table.of(rows(index, opened, every_step, pool_folds="data.fold" in index.axes))
+        stepwise = {"migration"} if "rule.steps" not in index.axes else set()
+        pooled = "data.fold" in index.axes
+        made = {
+            every_step: Table.of(rows(index, opened, every_step, pooled))
+            for every_step in {kind in stepwise for kind in kinds}
+        }
+    return {kind: made[kind in stepwise] for kind in kinds}
 
 
 def _traces(folder: Path) -> list[Chart]:

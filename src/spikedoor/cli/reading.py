@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from spikedoor.study import Campaign, Sweep
     from spikedoor.study.index import Index
 
-__all__ = ["campaign_of", "index_of", "sweep_of", "to_read"]
+__all__ = ["campaign_of", "command_of", "index_of", "sweep_of", "to_read"]
 
 
 @contextmanager
@@ -68,3 +70,13 @@ def index_of(file: Path, store: Store, settings: list[str] | None) -> Index:
             "sweep as the file stands; 'spikedoor sweep' writes it, where torch is"
         )
     return found
+
+
+def command_of(verb: str, file: Path, store: Path, settings: list[str] | None) -> str:
+    """Return the command line of a verb about a sweep, with the settings and plug-ins of this."""
+    from spikedoor.plugins import files
+
+    parts = ["spikedoor", verb, str(file), "--store", str(store)]
+    for option, values in (("--set", settings or ()), ("--plugin", map(relpath, files()))):
+        parts += [part for value in values for part in (option, value)]
+    return shlex.join(parts)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spikedoor.cli.output import print_json, say
-from spikedoor.cli.reading import index_of, to_read
+from spikedoor.cli.reading import command_of, index_of, to_read
 from spikedoor.cli.sweeps import (
     DEFAULT_STORE,
     Json,
@@ -55,6 +53,8 @@ def report(
     Tables, charts, triggers and configuration in one file that needs no network. A table is sorted
     by its heads, a legend hides lines, and every share has its 95 % interval.
     """
+    from rich.filesize import decimal
+
     from spikedoor.errors import OutputError
     from spikedoor.files import write_file
     from spikedoor.report.page import page
@@ -73,7 +73,7 @@ def report(
     if json:
         print_json({"page": str(out), "bytes": len(content)})
         return
-    say(f"Page: {out} ({len(content) / 1e6:.1f} MB)")
+    say(f"Page: {out} ({decimal(len(content))})")
 
 
 def _swept(
@@ -97,9 +97,10 @@ def _swept(
             what = "the data" if isinstance(error, MissingDataError) else "a component"
             title = f"Not shown, for {what} is not on this machine"
             shown = {"texts": [{"title": title, "text": str(error), "open": True}]}
-    command = f"{_command(file, store, settings)}\n\n{file.read_text('utf-8')}"
+    command = command_of("sweep", file, store, settings)
     table = found if each_seed else found.mean()
-    return of_study(file.stem, table, command, steps, shown)
+    again = f"{command}\n\n{file.read_text('utf-8')}"
+    return of_study(file.stem, table, again, steps, shown)
 
 
 def _leaderboard(
@@ -117,16 +118,9 @@ def _leaderboard(
         with to_read(store) as opened:
             index = index_of(file, opened, settings)
             found[file.stem] = Table.of(rows(index, opened, pool_folds=pool_folds)).mean()
-    return of_leaderboard(found, "\n".join(_command(file, store, settings) for file in files))
-
-
-def _command(file: Path, store: Path, settings: list[str] | None) -> str:
-    from spikedoor.plugins import files
-
-    parts = ["spikedoor", "sweep", str(file), "--store", str(store)]
-    for option, values in (("--set", settings or ()), ("--plugin", map(relpath, files()))):
-        parts += [part for value in values for part in (option, value)]
-    return shlex.join(parts)
+    return of_leaderboard(
+        found, "\n".join(command_of("sweep", file, store, settings) for file in files)
+    )
 
 
 def _runs(folders: list[Path]) -> Content:

@@ -15,7 +15,7 @@ import typer
 
 from spikedoor.cli.loudness import is_verbose
 from spikedoor.cli.output import note, print_json, remark, say
-from spikedoor.cli.reading import campaign_of, sweep_of, to_read
+from spikedoor.cli.reading import campaign_of, command_of, sweep_of, to_read
 
 if TYPE_CHECKING:
     from spikedoor.records import Store
@@ -118,7 +118,8 @@ def sweep(
     with engine_of(campaign, engine, workers, address) as made, live(campaign, todo) as watch:
         board = campaign.run(made, todo, watch, name=pin_name(file.stem, str(file.absolute())))
     seconds = time.perf_counter() - start
-    _finish(campaign, board, file, seconds, json)
+    command = command_of("table", file, campaign.store.folder, settings)
+    _finish(campaign, board, command, seconds, json)
 
 
 def pin_name(stem: str, identity: str) -> str:
@@ -233,7 +234,7 @@ def complain_of_failures(campaign: Campaign, board: Board) -> None:
         print(f"failed: {board.todo[key].short}: {kept or reason}", file=sys.stderr)
 
 
-def _finish(campaign: Campaign, board: Board, file: Path, seconds: float, json: bool) -> None:
+def _finish(campaign: Campaign, board: Board, command: str, seconds: float, json: bool) -> None:
     blocked = board.blocked()
     if json:
         print_json(
@@ -254,7 +255,7 @@ def _finish(campaign: Campaign, board: Board, file: Path, seconds: float, json: 
             f"{len(blocked)} not tried for that."
         )
         remark(f"Store: {campaign.store.folder}. Took {seconds:.1f} s.")
-        remark(f"See them with: spikedoor table {file} --store {campaign.store.folder}")
+        remark(f"See them with: {command}")
     complain_of_failures(campaign, board)
     if board.failed:
         raise typer.Exit(1)

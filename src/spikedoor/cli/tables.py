@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from spikedoor.cli.output import as_json, say
+from spikedoor.cli.output import as_json, note, say
 from spikedoor.cli.reading import index_of, to_read
 from spikedoor.cli.sweeps import (
     DEFAULT_STORE,
@@ -82,7 +82,10 @@ def table(
 
     with to_read(store) as opened:
         read = rows(index_of(file, opened, settings), opened, every_step, pool_folds)
-    found = Table.of(read).where(*(where or ()))
+    everything = Table.of(read)
+    found = everything.where(*(where or ()))
+    for one in where or () if everything.rows and not found.rows else ():
+        _tell_of_no_row(everything, one)
     if mean or by:
         found = found.mean(by or None)
     if sort:
@@ -92,6 +95,17 @@ def table(
     elif not full and not json and format != "parquet" and format != "csv":
         found = found.select(*main_columns(found.columns))
     _show(found, "json" if json else format, out)
+
+
+def _tell_of_no_row(table: Table, condition: str) -> None:
+    """Say what a column holds of which a condition asks for something else."""
+    from spikedoor.errors import hint
+    from spikedoor.records.conditions import Condition
+
+    if not table.where(condition).rows:
+        asked = Condition.parse(condition)
+        held = dict.fromkeys(str(row[asked.column]) for row in table.rows)
+        note(f"no row has {condition}{hint(asked.values[0], list(held))}")
 
 
 def main_columns(columns: tuple[str, ...]) -> list[str]:
@@ -120,8 +134,8 @@ def _show(found: Table, format: Format | Literal["json"], out: Path | None) -> N
         "latex": found.latex,
         "json": lambda: f"{as_json(list(found.rows))}\n",
     }
-    content = made[format]()
+    content = made[format]().rstrip("\n")
     if out is None:
-        say(content.rstrip("\n"))
+        say(content)
     else:
-        write_file(out, content.encode())
+        write_file(out, f"{content}\n".encode())

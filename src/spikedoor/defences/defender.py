@@ -59,8 +59,11 @@ class Defender:
             validation: Share of the defender's samples that is kept to choose by.
 
         Raises:
-            ConfigError: If so few samples would leave either part empty.
+            ConfigError: If the share is not above 0 and at most 1, or so few samples would leave
+                either part empty.
         """
+        if not 0 < share <= 1:
+            raise ConfigError(f"defender: expected a share above 0 and at most 1, got {share:g}")
         labels = np.asarray(clean.labels)
         _, drawn = split(labels, int(share * len(labels)), generator(seed, "defender's samples"))
         held = round(validation * len(drawn))

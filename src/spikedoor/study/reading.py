@@ -49,7 +49,7 @@ class Reading(Plain):
 
     Args:
         part: Label of its part of the sweep.
-        axes: Where it stands on each axis.
+        axes: Where it stands on each axis, and which defence it has.
         rule: Name of the learning rule.
         seed: Of all that is random.
         data: Configuration of its data set.
@@ -98,9 +98,12 @@ class Reading(Plain):
     def of(cls, planned: Planned, made: Cell) -> Reading:
         """Return what of a planned experiment its rows are read from."""
         one, plan = planned.experiment, planned.experiment.defence
+        axes = dict(planned.axes)
+        if plan is not None:
+            axes.setdefault("defence.method", plan.method.name)
         return cls(
             part=planned.part,
-            axes=planned.axes,
+            axes=axes,
             rule=one.rule.name,
             seed=one.seed,
             data=one.data.to_dict(),

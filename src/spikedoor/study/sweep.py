@@ -112,7 +112,7 @@ class Sweep(Part):
     def _planned(self, part: str, settings: Table, axes: dict[str, Any], seed: int) -> Planned:
         wishes = [(name.split("."), value, name) for name, value in axes.items()]
         table = with_keys(merged(self.base, settings), wishes)
-        shown = {name: shown_value(value) for name, value in axes.items()}
+        shown = shown_axes(axes)
         try:
             made = Experiment.from_dict({"threads": self.threads, **table, "seed": seed})
         except ConfigError as error:
@@ -188,6 +188,17 @@ def merged(base: Table, changes: Table) -> Table:
             if value.get("name", name) == name:
                 result[key] = merged(under, value)
     return result
+
+
+def shown_axes(axes: Table) -> dict[str, Any]:
+    """Return values of axes for a table; one that sets several keys is told as these keys."""
+    shown: dict[str, Any] = {}
+    for name, value in axes.items():
+        if isinstance(value, dict) and value and "name" not in value:
+            shown |= shown_axes({f"{name}.{key}": inner for key, inner in value.items()})
+        else:
+            shown[name] = shown_value(value)
+    return shown
 
 
 def shown_value(value: Any) -> str | int | float | bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ from spikedoor.victim.blueprint import Blueprint
 from spikedoor.victim.stage import Stage
 from spikedoor.victim.victim import Victim
 
-__all__ = ["Part", "Plan", "assemble", "class_names", "fill", "padding_of", "plan"]
+__all__ = ["Part", "Plan", "assemble", "check_steps", "class_names", "fill", "padding_of", "plan"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,16 @@ class Plan:
     """The layers before the head; weights that follow maps take row, column, channel."""
     head: Part
     readout: Readout
+
+
+def check_steps(steps: int | None) -> None:
+    """Check a number of time steps, if one is given.
+
+    Raises:
+        ConfigError: If it is no whole number from 1 on.
+    """
+    if steps is not None and (not isinstance(steps, Integral) or steps < 1):
+        raise ConfigError(f"steps: expected a whole number from 1 on, got {steps!r}")
 
 
 def class_names(classes: int | Sequence[str]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from spikedoor.report.charts.series import (
     need,
     panels_by,
     series,
-    valued,
+    victims,
 )
 from spikedoor.report.charts.style import GREY, TWO_COLUMNS, look, style
 
@@ -36,7 +36,7 @@ def rate(table: Table) -> list[Chart]:
         ConfigError: If the poison rate does not vary.
     """
     need("rate", "attack.rate" in table.columns, "axis attack.rate")
-    found = series(final_stages(valued(table)), ("attack.rate", "T"), ["attack.rate"])
+    found = series(final_stages(victims(table)), ("attack.rate", "T"), ["attack.rate"])
     need("rate", found, "results of two poison rates or more yet")
     measures = ("clean_accuracy", "attack_success")
     with style():
@@ -86,12 +86,13 @@ def migration(table: Table) -> list[Chart]:
 
 def at_own_steps(table: Table) -> Table:
     """Return converted networks, those of a study of several T each after its last step."""
+    found = victims(table)
     rows = tuple(
         row
-        for row in valued(table).rows
+        for row in found.rows
         if row["stage"] == "converted" and row.get("rule.steps") in (None, row["T"])
     )
-    return Table(table.columns, rows)
+    return Table(found.columns, rows)
 
 
 def _courses(blocks: dict[str, list[Series]], x: str, measures: Sequence[str], title: str,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.figure import Figure
 
 from spikedoor.records.columns import identification
@@ -14,6 +16,7 @@ from spikedoor.report.charts.series import (
     Row,
     caption,
     final_stages,
+    named,
     need,
     panels_by,
     series,
@@ -23,6 +26,8 @@ from spikedoor.report.charts.style import TWO_COLUMNS, look, style
 __all__ = ["defences"]
 
 _METHOD = "defence.method"
+_APART = (_METHOD, "attack.trigger", "part", "rule", "stage", "T")
+"""Columns that have a place of their own in the figure of eliminators."""
 
 
 def defences(table: Table) -> list[Chart]:
@@ -51,13 +56,18 @@ def _having(table: Table, measure: str, stage: str | None) -> Table:
 def _eliminators(repaired: Table, table: Table) -> Chart:
     blocks: dict[str, dict[str, dict[str, Row]]] = {}
     final = final_stages(table).mean(_names(table), over="seed")
-    before = {_place(row): row for row in final.rows}
-    for row in repaired.mean(_names(table), over="seed").rows:
-        trigger, part = _place(row)
-        block = blocks.setdefault(trigger, {}).setdefault(part, {})
-        if (trigger, part) in before:
-            block.setdefault("before", before[trigger, part])
-        block[str(row[_METHOD])] = row
+    after = repaired.mean(_names(table), over="seed").rows
+    varied = [n for n in _names(table) if n not in _APART and len({row[n] for row in after}) > 1]
+    where = [name for name in varied if not name.startswith("defence.")]
+    before = {_place(row, where): row for row in final.rows}
+    for row in after:
+        attack, part = _place(row, where)
+        block = blocks.setdefault(attack, {}).setdefault(part, {})
+        if (attack, part) in before:
+            block.setdefault("before", before[attack, part])
+        same = [other for other in after if other[_METHOD] == row[_METHOD]]
+        how = [n for n in varied if n not in where and len({other[n] for other in same}) > 1]
+        block[named(row, [_METHOD, *how])] = row
     labels = list(dict.fromkeys(m for b in blocks.values() for rows in b.values() for m in rows))
     parts = list(dict.fromkeys(part for block in blocks.values() for part in block))
     rows = [row for b in blocks.values() for methods in b.values() for row in methods.values()]
@@ -91,8 +101,10 @@ def _names(table: Table) -> list[str]:
     return [n for n in identification(table.columns) if n != "seed"]
 
 
-def _place(row: Row) -> tuple[str, str]:
-    return str(row.get("attack.trigger") or ""), str(row.get("part") or row["rule"])
+def _place(row: Row, where: Sequence[str]) -> tuple[str, str]:
+    """Return what stands over the panel of a row: the attack and what else varies, and its part."""
+    attack = filter(None, (str(row.get("attack.trigger") or ""), named(row, where)))
+    return ", ".join(attack), str(row.get("part") or row["rule"])
 
 
 def _detectors(looked: Table) -> Chart:

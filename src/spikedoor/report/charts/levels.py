@@ -20,7 +20,7 @@ from spikedoor.report.charts.series import (
     need,
     panels_by,
     series,
-    valued,
+    victims,
 )
 from spikedoor.report.charts.style import TWO_COLUMNS, look, style
 
@@ -66,7 +66,7 @@ def corners(table: Table) -> list[Chart]:
              len({row[n] for row in table.rows}) > 1]  # fmt: skip
     need("corners", names, "axis of the trigger, such as attack.trigger.position")
     levelled: dict[str, dict[str, Row]] = {}
-    for one in series(final_stages(valued(table)), (*names, "T"), names):
+    for one in series(final_stages(victims(table)), (*names, "T"), names):
         for row in one.rows:
             told = ", ".join(str(row[n]) for n in names if row[n] is not None)
             levelled.setdefault(told, {})[one.label] = row

@@ -9,13 +9,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from spikedoor.errors import ConfigError
-from spikedoor.records.columns import companions, identification
+from spikedoor.records.columns import Value, companions, identification
 from spikedoor.records.query import Table
 from spikedoor.report.rows import label as rule_label
 
 __all__ = [
     "TITLES", "Chart", "Row", "Series", "caption", "final_stages", "follows", "named", "need",
-    "panels_by", "series", "valued",
+    "panels_by", "series", "victims",
 ]  # fmt: skip
 
 Row = Mapping[str, Any]
@@ -61,10 +61,19 @@ def need(kind: str, found: object, missing: str) -> None:
         raise ConfigError(f"figure '{kind}': the study has no {missing}")
 
 
-def valued(table: Table) -> Table:
-    """Return the table, or without rows where no run of the study has been measured."""
-    known = any(row["clean_accuracy"] is not None for row in table.rows)
-    return table if known else Table(table.columns, ())
+def victims(table: Table) -> Table:
+    """Return the victims, each once whatever defences were put to it; none where none is measured.
+
+    A detector leaves its victim as it is, and a repair has rows of a stage of its own.
+    """
+    columns = tuple(name for name in table.columns if not name.startswith("defence."))
+    names = identification(columns)
+    found: dict[tuple[Any, ...], dict[str, Value]] = {}
+    for row in table.rows:
+        if row["stage"] != "repaired":
+            found.setdefault(tuple(row[n] for n in names), {n: row[n] for n in columns})
+    known = any(row["clean_accuracy"] is not None for row in found.values())
+    return Table(columns, tuple(found.values()) if known else ())
 
 
 def final_stages(table: Table) -> Table:

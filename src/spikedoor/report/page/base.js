@@ -54,6 +54,7 @@ function browse(svg, rows) {
     place = Math.min(Math.max(place + step[1], 0), known[row].length - 1);
     mark = known[row][place];
     mark.classList.add("here");
+    mark.scrollIntoView({ block: "nearest", inline: "nearest" });
     const box = mark.getBoundingClientRect();
     tell(mark.getAttribute("aria-label"), box.right, box.top);
   });

@@ -17,6 +17,10 @@ _BOARD = (
     "Clean accuracy / ASR of the last stage after its last step, of detectors the AUROC, in %, "
     "with the interval of the ASR or AUROC. What is missing is named with its reason."
 )
+_FULL = (
+    "A mean is over the cells that have a value, as many as are counted; means of few and of many "
+    "cells do not compare, so that methods with a value in more columns come first."
+)
 _DASH = "A dash stands where the study plans nothing."
 _KINDS = {
     "attacks": ("attack_success", "Ranked by the mean ASR over the columns."),
@@ -56,7 +60,7 @@ def of_leaderboard(studies: Mapping[str, Table], command: str) -> Content:
             gaps += sum(one["value"] is None for one in planned)
             if ranked[0][1] is not None:
                 first.append(f"{ranked[0][0]} ({title}, {kind}: {ranked[0][1]['text']})")
-            note = f"{note} A mean is over the cells that have a value, as many as are counted."
+            note = f"{note} {_FULL}"
             made = {"columns": ["method", "mean", "cells", *columns], "rows": ranked}
             sections.append(_section(f"{title}: {kind}", note, lines, made))
     again = {
@@ -172,12 +176,14 @@ def _crossed(
         Names of the columns; the cells of each line, by its name.
     """
     defended = any(row.get("defence.method") for row in rows)
-    victims = ("part", "rule") if defended else ()
-    outer = [c for c in axes if c.startswith(("attack.", "data")) or c in victims]
-    inner = [c for c in axes if c not in (*outer, "seed", "stage")]
+    known = [c for c in axes if c != "stage"]
     if defended:
-        inner = [c for c in inner if c.startswith("defence.")]
-    elif not inner:  # nothing but attacks were compared
+        inner = [c for c in known if c.startswith("defence.")]
+        outer = telling([c for c in known if c not in inner], rows, ("T",))
+    else:
+        outer = [c for c in known if c.startswith(("attack.", "data")) or c == "seed"]
+        inner = [c for c in known if c not in outer]
+    if not inner:  # nothing but attacks were compared
         inner = [c for c in outer if c.startswith("attack.trigger")]
         outer = [c for c in outer if c not in inner]
     columns = list(dict.fromkeys(named_by(row, outer) for row in rows))
@@ -189,14 +195,16 @@ def _crossed(
 
 
 def _ranked(lines: Lines) -> list[list[Any]]:
-    """Return lines with their means, the best first."""
-    made = [[name, *_mean([c for c in line if c]), *line] for name, line in lines.items()]
-    return sorted(made, key=lambda line: line[1]["value"] if line[1] else -1.0, reverse=True)
-
-
-def _mean(cells: Sequence[dict[str, Any]]) -> tuple[dict[str, Any] | None, str]:
-    known = [one["value"] for one in cells if one["value"] is not None]
-    return cell(sum(known) / len(known)) if known else None, f"{len(known)} of {len(cells)}"
+    """Return lines with their means, those with the most values and of these the best first."""
+    made: list[tuple[tuple[int, float], list[Any]]] = []
+    for name, line in lines.items():
+        planned = [one for one in line if one is not None]
+        known = [one["value"] for one in planned if one["value"] is not None]
+        mean = sum(known) / len(known) if known else 0.0
+        told = cell(mean) if known else None
+        counted = f"{len(known)} of {len(planned)}"
+        made.append(((len(known), mean), [name, told, counted, *line]))
+    return [line for _, line in sorted(made, key=lambda one: one[0], reverse=True)]
 
 
 def _summary(row: Row, ranked: str | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 /* Series of points with intervals over a number, or over names. */
 function chart(into, { title, note, x, y, log, names, limits, raw, small, series }) {
   const wide = names && names.length > 8;
-  const [width, height, left, right, top, bottom] = [wide ? 960 : small ? 300 : 460, small ? 200 : 270, 40, 12, 12, names ? 30 + 3.2 * Math.max(...names.map((name) => name.length)) : 38];
+  const [width, height, left, right, top, bottom] = [wide ? 960 : small ? 300 : 460, small ? 200 : 270, wide ? Math.max(40, 6 * names[0].length - 20) : 40, 12, 12, names ? 30 + 3.2 * Math.max(...names.map((name) => name.length)) : 38];
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, "aria-label": `${title}; arrow keys tell the values` });
   const points = series.flatMap((one) => one.points);
   const scale = log && points.every((point) => point.x > 0) ? Math.log10 : (value) => value;
@@ -66,7 +66,7 @@ function chart(into, { title, note, x, y, log, names, limits, raw, small, series
   const made = element("figure", { class: wide ? "chart wide" : "chart" }, element("h3", {}, title));
   if (y) made.append(element("div", { class: "note" }, y));
   browse(svg, rows);
-  made.append(svg, legend);
+  made.append(wide ? element("div", { class: "across" }, svg) : svg, legend);
   if (note) made.append(element("figcaption", { class: "note" }, note));
   into.append(made);
 }

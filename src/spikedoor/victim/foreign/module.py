@@ -11,7 +11,7 @@ from spikedoor.snn.encoding import Encoding
 from spikedoor.snn.networks.base import Shape
 from spikedoor.snn.networks.layers import Normalisation
 from spikedoor.snn.readout import Readout
-from spikedoor.victim.assembly import Part, assemble, class_names, plan
+from spikedoor.victim.assembly import Part, assemble, check_steps, class_names, plan
 from spikedoor.victim.foreign.comparison import compare
 from spikedoor.victim.foreign.layers import translated
 from spikedoor.victim.foreign.tracing import run
@@ -52,6 +52,7 @@ def from_module(
     Raises:
         ConfigError: Naming the first layer that cannot be translated, or differs, and why.
     """
+    check_steps(steps)
     names = class_names(classes)
     found = run(module, shape, steps)
     try:

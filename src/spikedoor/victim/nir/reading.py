@@ -18,7 +18,7 @@ from spikedoor.snn.networks.base import Shape
 from spikedoor.snn.networks.layers import Convolution, Layer, Linear, Pool, Spikes
 from spikedoor.snn.neurons import IF, LIF, Neuron
 from spikedoor.snn.readout import Readout
-from spikedoor.victim.assembly import Part, assemble, class_names, padding_of, plan
+from spikedoor.victim.assembly import Part, assemble, check_steps, class_names, padding_of, plan
 from spikedoor.victim.nir.graph import Node, chain
 from spikedoor.victim.victim import Victim
 
@@ -64,10 +64,11 @@ def read(
         readout: From the last layer to scores; by default the mean over time of its output.
 
     Raises:
-        ConfigError: If dt is not above 0, or the solver is unknown.
+        ConfigError: If dt is not above 0, steps are fewer than 1, or the solver is unknown.
         DataError: If the file is missing, damaged or beyond its limits, or has a node that cannot
             be expressed, which is named.
     """
+    check_steps(steps)
     if not dt > 0:
         raise ConfigError(f"dt: expected seconds above 0, got {dt}")
     if solver not in get_args(Solver):

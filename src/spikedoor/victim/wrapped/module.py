@@ -13,7 +13,7 @@ from spikedoor.snn.encoding import Direct, Encoding
 from spikedoor.snn.networks.base import Shape
 from spikedoor.snn.neurons import IF
 from spikedoor.snn.readout import MeanCurrent, Readout
-from spikedoor.victim.assembly import class_names
+from spikedoor.victim.assembly import check_steps, class_names
 from spikedoor.victim.blueprint import Blueprint
 from spikedoor.victim.foreign.copies import fresh_copy
 from spikedoor.victim.stage import Stage
@@ -71,6 +71,7 @@ def wrap_module(
             steps is not known, its weights are not in float32, or it is not the same again after a
             run; says what to give.
     """
+    check_steps(steps)
     names = class_names(classes)
     made = fresh_copy(module).eval()
     if reset is not None:
