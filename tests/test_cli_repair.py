@@ -1,8 +1,10 @@
 """The verb repair: a network whose trigger nobody knows, by clean samples."""
 
+import copy
 import json
 
 import pytest
+import torch
 from defence_cases import case
 from typer.testing import CliRunner
 
@@ -37,6 +39,15 @@ def test_a_victim_is_repaired_into_a_new_folder(victim, tmp_path):
         for a, b in zip(made.network.parameters(), given.network.parameters(), strict=True)
     ]
     assert all(changed)
+
+
+def test_a_network_at_chance_is_told_of(tmp_path):
+    stage = copy.deepcopy(case("direct", "patch").stage)
+    torch.nn.init.zeros_(stage.network.head.layer.weight)
+    Victim((stage,)).save(tmp_path / "blank")
+    quick = QUICK.replace("epochs = 1", "epochs = 1, optimiser = { name = 'adam', lr = 1e-12 }")
+    how = ("--with", quick, "--data", "digits", "--out", tmp_path / "repaired")
+    assert "knew next to nothing" in repair(tmp_path / "blank", *how).stdout
 
 
 def test_a_nir_file_is_repaired_into_another(tmp_path):

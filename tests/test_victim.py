@@ -55,6 +55,13 @@ class TestStages:
         assert alone.stages == ("direct",)
         assert alone.scores("direct") == together.scores("direct")
 
+    def test_samples_of_another_shape_are_refused(self, victim):
+        data = stripes(4)
+        other = replace(data, images=data.images[..., 1:])
+        for stage in victim.stages:
+            with pytest.raises(ConfigError, match=f"'{stage.name}': expected samples of shape"):
+                stage.predict(other)
+
     def test_a_victim_in_place_of_a_stage_is_told_of_it(self, victim):
         with pytest.raises(AttributeError, match=r"`victim\.final`"):
             FineTuning().repair(victim, Defender.of(stripes(20), 0.5))

@@ -170,8 +170,8 @@ def _print(found: DataAudit, folder: Path) -> None:
     )
     wide = max(map(len, (*found.detections, *found.refused)))
     for name, one in found.detections.items():
-        part = "names" if name in found.naming else "seconds"
-        say(f"  {name:{wide}}  {part}: flags {int(one.flagged.sum())}")
+        part = "" if name in found.naming else ", which names none by itself"
+        say(f"  {name:{wide}}  flags {int(one.flagged.sum())}{part}")
     for name, reason in found.refused.items():
         say(f"  {name:{wide}}  not asked: {reason}")
     say(f"Verdict: {found.verdict}" + (f", {named} named" if named else ""))

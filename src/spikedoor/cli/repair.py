@@ -71,7 +71,7 @@ def repair(
     from spikedoor.defences.plan import DefencePlan
     from spikedoor.errors import ConfigError, OutputError
     from spikedoor.files import check_free
-    from spikedoor.metrics import clean_accuracy
+    from spikedoor.metrics import clean_accuracy, diverged
 
     chosen = DefencePlan.from_dict({"method": component_table(method), "clean": clean}).method
     if not isinstance(chosen, Eliminator) or chosen.needs_training_set:
@@ -109,6 +109,8 @@ def repair(
     say(f"Stage {made.name}, {chosen.name}")
     say(f"Right about test samples: {before} before, {after} after")
     say(f"Repaired: {out}")
+    if diverged(before, len(test.classes)):
+        say("It knew next to nothing of these data before, so this says nothing: audit it first.")
     say(
         "Doubt: what is left of a backdoor is not known without its trigger; "
         "`spikedoor show defence NAME` says when a method fails. Audit the result."

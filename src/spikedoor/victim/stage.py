@@ -122,7 +122,15 @@ class Stage:
 
         Returns:
             Which of the samples asked for they are, the prepared batch, and its generator.
+
+        Raises:
+            ConfigError: If samples are of another shape than the network is for.
         """
+        if (shape := self.encoding.shape(data)) != self.blueprint.shape:
+            raise ConfigError(
+                f"stage '{self.name}': expected samples of shape {list(self.blueprint.shape)}, got "
+                f"{list(shape)} of '{data.name}'"
+            )
         chosen = np.arange(len(data)) if indices is None else np.asarray(indices)
         _, height, width = data.shape
         piece = _PIECE if self.blueprint.architecture.in_pieces else max(self.steps, _PIECE)
