@@ -76,6 +76,7 @@ def plain(target, args: argparse.Namespace) -> None:
     """Change whole files at random until the runs or the seconds are over."""
     draw, seeds = random.Random(args.seed), target.seeds()
     end, count, failures = time.monotonic() + args.max_seconds, 0, set()
+    FOUND.mkdir(exist_ok=True)
     current = FOUND / f"{args.target}-hang"
     while count < args.runs and time.monotonic() < end:
         data = changed(draw.choice(seeds), draw.choice(seeds), target.words, draw)
@@ -119,7 +120,8 @@ def guided(target, args: argparse.Namespace) -> None:
         check(target, data)
 
     place = Path(args.corpus or tempfile.mkdtemp(prefix=f"corpus-{args.target}-"))
-    place.mkdir(parents=True, exist_ok=True)
+    for folder in (place, FOUND):
+        folder.mkdir(parents=True, exist_ok=True)
     for data in target.seeds():
         (place / hashlib.sha256(data).hexdigest()[:12]).write_bytes(data)
     largest = max(map(len, target.seeds()))
@@ -158,7 +160,6 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (args.memory + 4096 << 20,) * 2)
     if args.target not in known:
         parser.error(f"expected one of {', '.join(known)}")
-    FOUND.mkdir(exist_ok=True)
     os.chdir(tempfile.mkdtemp(prefix="fuzz-"))
     (plain if args.engine == "plain" else guided)(known[args.target], args)
 

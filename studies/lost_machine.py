@@ -15,8 +15,8 @@ from pathlib import Path
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
-import ray
-from ray.cluster_utils import Cluster as LocalCluster
+import ray  # pyright: ignore[reportMissingImports]
+from ray.cluster_utils import Cluster as LocalCluster  # pyright: ignore[reportMissingImports]
 from survive import SWEEP
 
 from spikedoor.records import Store, verify
