@@ -92,8 +92,9 @@ def defend(
 
 def _told(one: Defended) -> list[str]:
     """Return what came of a defence, in a few lines."""
-    head = f"{one.plan.method.name} on stage {one.plan.stage}, {100 * one.plan.clean:g} % clean"
-    lines = [head]
+    plan = one.plan
+    whose = " of the test set" if plan.clean_from == "test" else ""
+    lines = [f"{plan.method.name} on stage {plan.stage}, {100 * plan.clean:g} % clean{whose}"]
     for row in one.rows:
         lines.append(
             f"  {row['stage']:10} clean accuracy {_share(row, 'clean_accuracy')}, attack success "

@@ -84,8 +84,9 @@ def table(
         read = rows(index_of(file, opened, settings), opened, every_step, pool_folds)
     everything = Table.of(read)
     found = everything.where(*(where or ()))
-    for one in where or () if everything.rows and not found.rows else ():
-        _tell_of_no_row(everything, one)
+    if everything.rows and not found.rows:
+        for condition in where or ():
+            _tell_of_no_row(everything, condition)
     if mean or by:
         found = found.mean(by or None)
     if sort:

@@ -84,7 +84,7 @@ class Record:
     def plugins(self) -> dict[str, str]:
         """SHA-256 of each file of others' code that the run was made with, by path.
 
-        None in records of before it was kept.
+        Empty in records of before it was kept.
         """
         found = self.environment.get("plugins")
         return {str(f): str(code) for f, code in found.items()} if isinstance(found, dict) else {}
